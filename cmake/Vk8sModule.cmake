@@ -1,0 +1,63 @@
+# vk8s_module(NAME [DEPENDS module...] [LIBRARIES target...])
+#
+# A module is a folder, a namespace and a library of one name: src/kube holds
+# namespace vk8s::kube and the target vk8s_kube. Every *.cc of the folder
+# belongs to it; *_test.cc become vk8s_NAME_test. A test's label is unit unless
+# its file ends in _integration_test.cc, _root_test.cc or _e2e_test.cc; each
+# label is a program of its own (vk8s_NAME_root_test, ...), run as one ctest.
+#
+# Layers: a module may depend only on modules declared before it.
+define_property(GLOBAL PROPERTY VK8S_MODULES BRIEF_DOCS "modules declared so far")
+
+function(vk8s_warnings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Werror)
+endfunction()
+
+function(vk8s_module name)
+  cmake_parse_arguments(arg "" "" "DEPENDS;LIBRARIES;TEST_LIBRARIES" ${ARGN})
+  get_property(earlier GLOBAL PROPERTY VK8S_MODULES)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_(test|fuzz|bench)\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+
+  add_library(vk8s_${name} STATIC ${sources})
+  vk8s_warnings(vk8s_${name})
+  target_include_directories(vk8s_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  foreach(dependency IN LISTS arg_DEPENDS)
+    if(NOT dependency IN_LIST earlier)
+      message(FATAL_ERROR "module ${name} may not depend on ${dependency}: it is not in a lower layer")
+    endif()
+    target_link_libraries(vk8s_${name} PUBLIC vk8s_${dependency})
+  endforeach()
+  target_link_libraries(vk8s_${name} PUBLIC ${arg_LIBRARIES})
+  set_property(GLOBAL APPEND PROPERTY VK8S_MODULES ${name})
+
+  foreach(label integration root e2e unit)
+    set(files ${tests})
+    if(label STREQUAL "unit")
+      list(FILTER files EXCLUDE REGEX "_(integration|root|e2e)_test\\.cc$")
+      set(program vk8s_${name}_test)
+    else()
+      list(FILTER files INCLUDE REGEX "_${label}_test\\.cc$")
+      set(program vk8s_${name}_${label}_test)
+    endif()
+    if(files)
+      add_executable(${program} ${files})
+      vk8s_warnings(${program})
+      target_link_libraries(${program} PRIVATE vk8s_${name} ${arg_TEST_LIBRARIES} GTest::gmock_main)
+      add_test(NAME ${program} COMMAND ${program})
+      set_tests_properties(${program} PROPERTIES LABELS ${label} TIMEOUT 600)
+    endif()
+  endforeach()
+endfunction()
+
+# vk8s_program(NAME DEPENDS module...): cmd/NAME/main.cc, the only kind of main.
+function(vk8s_program name)
+  cmake_parse_arguments(arg "" "" "DEPENDS" ${ARGN})
+  add_executable(${name} ${CMAKE_CURRENT_SOURCE_DIR}/${name}/main.cc)
+  vk8s_warnings(${name})
+  foreach(dependency IN LISTS arg_DEPENDS)
+    target_link_libraries(${name} PRIVATE vk8s_${dependency})
+  endforeach()
+endfunction()
