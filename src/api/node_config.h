@@ -41,6 +41,10 @@ struct NodeConfig {
   std::string kubernetes_version;  // "1.37.2"
   std::string pod_network_cidr;    // "100.72.0.0/16"
   std::string service_cidr;        // "100.80.0.0/16"; .1 is the API server, .10 DNS
+  // This node's own part of pod_network_cidr ("100.72.0.0/24"), assigned once and
+  // for the node's life by who writes this file. The agent claims it on its Node
+  // object, so pods start without waiting for kube-controller-manager.
+  std::string pod_cidr;
   std::string cluster_domain = "cluster.local";
 
   // Where this node and its kubelet reach the API server: "https://host:6443".

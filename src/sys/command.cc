@@ -32,14 +32,14 @@ Result<Pipe> make_pipe() {
 // outputs are closed.
 class Exchange {
  public:
-  Exchange(std::string_view name, const CommandOptions& options, UniqueFd input, UniqueFd output,
-           UniqueFd error)
+  Exchange(std::string_view name, const CommandOptions& options, UniqueFd input, UniqueFd out,
+           UniqueFd diagnostics)
       : name_(name),
         options_(options),
         remaining_input_(options.standard_input),
         input_(std::move(input)),
-        output_(std::move(output)),
-        error_(std::move(error)) {
+        output_(std::move(out)),
+        error_(std::move(diagnostics)) {
     ::fcntl(input_.get(), F_SETFL, O_NONBLOCK);
     if (remaining_input_.empty()) {
       input_.reset();
