@@ -1,0 +1,67 @@
+#include "api/version_catalogue.h"
+
+#include <array>
+
+#include "base/text.h"
+
+namespace vk8s::api {
+namespace {
+
+constexpr std::array<KubernetesRelease, 1> kReleases = {{
+    {"1.37", "1.37.2", "vk8s/vnode:v1.37.2"},
+}};
+
+std::string supported_versions() {
+  std::string out;
+  for (const KubernetesRelease& release : kReleases) {
+    out += out.empty() ? "" : ", ";
+    out += release.minor;
+  }
+  return out;
+}
+
+bool looks_like_version(std::string_view text) {
+  text.remove_prefix(text.starts_with('v') ? 1 : 0);
+  return text.starts_with("1.") && text.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+}  // namespace
+
+std::span<const KubernetesRelease> releases() { return kReleases; }
+
+const KubernetesRelease* find_release(std::string_view version) {
+  version.remove_prefix(version.starts_with('v') ? 1 : 0);
+  for (const KubernetesRelease& release : kReleases) {
+    if (version == release.minor || version == release.version) {
+      return &release;
+    }
+  }
+  return nullptr;
+}
+
+Result<const KubernetesRelease*> resolve_release(std::string_view version,
+                                                 std::string_view image) {
+  const bool from_image = version.empty() && looks_like_version(image_tag(image));
+  const std::string_view wanted = from_image ? image_tag(image) : version;
+  if (wanted.empty()) {
+    return &kReleases.front();
+  }
+  const KubernetesRelease* release = find_release(wanted);
+  if (release == nullptr) {
+    return fail(Errc::kUnsupported,
+                "{}: Kubernetes \"{}\" is not in the version catalogue: use one of {}",
+                from_image ? "image tag" : "spec.kubernetes.version", base::printable(wanted, 64),
+                supported_versions());
+  }
+  return release;
+}
+
+std::string_view image_tag(std::string_view image) {
+  image = image.substr(0, image.find('@'));
+  const std::size_t slash = image.rfind('/');
+  const std::size_t name = slash == std::string_view::npos ? 0 : slash + 1;
+  const std::size_t colon = image.find(':', name);
+  return colon == std::string_view::npos ? std::string_view() : image.substr(colon + 1);
+}
+
+}  // namespace vk8s::api

@@ -1,0 +1,333 @@
+#include "api/vk8s.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "api/quantity.h"
+
+namespace vk8s::api {
+namespace {
+
+// Reads the fields of one object. The first thing wrong is remembered, with the
+// field's path; what is read after that is empty.
+class Fields {
+ public:
+  Fields(const Json* value, std::string path, std::optional<Error>& error)
+      : path_(std::move(path)), error_(error) {
+    if (value != nullptr && !value->is_null()) {
+      object_ = value->if_object();
+      if (object_ == nullptr) {
+        refuse("", "an object");
+      }
+    }
+  }
+
+  std::string text(std::string_view key) {
+    const Json* value = find(key);
+    if (value == nullptr) {
+      return {};
+    }
+    if (!value->is_string()) {
+      refuse(key, "a string");
+      return {};
+    }
+    return std::string(value->get_string());
+  }
+
+  std::string required_text(std::string_view key) {
+    std::string value = text(key);
+    if (value.empty()) {
+      refuse(key, "a string that is not empty");
+    }
+    return value;
+  }
+
+  // A quantity may be written as a number.
+  std::string quantity(std::string_view key) {
+    const Json* value = find(key);
+    if (value == nullptr) {
+      return {};
+    }
+    std::string out = value->is_string() ? std::string(value->get_string()) : base::to_string(*value);
+    if (!parse_quantity(out)) {
+      refuse(key, "a quantity such as 8Gi");
+    }
+    return out;
+  }
+
+  std::int32_t port(std::string_view key) {
+    const Json* value = find(key);
+    if (value == nullptr) {
+      return 0;
+    }
+    if (!value->is_int64() || value->get_int64() < 0 || value->get_int64() > 65535) {
+      refuse(key, "a port number");
+      return 0;
+    }
+    return static_cast<std::int32_t>(value->get_int64());
+  }
+
+  std::int64_t number(std::string_view key) {
+    const Json* value = find(key);
+    return value != nullptr && value->is_int64() ? value->get_int64() : 0;
+  }
+
+  bool flag(std::string_view key) {
+    const Json* value = find(key);
+    if (value != nullptr && !value->is_bool()) {
+      refuse(key, "true or false");
+    }
+    return value != nullptr && value->is_bool() && value->get_bool();
+  }
+
+  JsonArray array(std::string_view key) {
+    const Json* value = find(key);
+    if (value == nullptr) {
+      return {};
+    }
+    if (!value->is_array()) {
+      refuse(key, "a list");
+      return {};
+    }
+    return value->get_array();
+  }
+
+  JsonObject object(std::string_view key) {
+    const Json* value = find(key);
+    if (value == nullptr) {
+      return {};
+    }
+    if (!value->is_object()) {
+      refuse(key, "an object");
+      return {};
+    }
+    return value->get_object();
+  }
+
+  std::vector<std::string> texts(std::string_view key) {
+    std::vector<std::string> out;
+    for (const Json& item : array(key)) {
+      if (!item.is_string()) {
+        refuse(key, "a list of strings");
+        return {};
+      }
+      out.emplace_back(item.get_string());
+    }
+    return out;
+  }
+
+  std::map<std::string, std::string> text_map(std::string_view key) {
+    std::map<std::string, std::string> out;
+    for (const auto& [name, value] : object(key)) {
+      if (!value.is_string()) {
+        refuse(key, "a map of strings");
+        return {};
+      }
+      out.emplace(name, value.get_string());
+    }
+    return out;
+  }
+
+  const Json* find(std::string_view key) const {
+    const Json* value =
+        object_ == nullptr ? nullptr : object_->if_contains({key.data(), key.size()});
+    return value == nullptr || value->is_null() ? nullptr : value;
+  }
+  bool has(std::string_view key) const { return find(key) != nullptr; }
+  std::string path(std::string_view key) const {
+    return key.empty() ? path_ : fmt::format("{}.{}", path_, key);
+  }
+  std::optional<Error>& error() { return error_; }
+
+  void refuse(std::string_view key, std::string_view wanted) {
+    if (!error_) {
+      error_ = Error(Errc::kInvalidArgument, fmt::format("{} must be {}", path(key), wanted));
+    }
+  }
+
+ private:
+  const JsonObject* object_ = nullptr;
+  std::string path_;
+  std::optional<Error>& error_;
+};
+
+ObjectMeta parse_metadata(Fields meta) {
+  ObjectMeta out;
+  out.namespace_name = meta.required_text("namespace");
+  out.name = meta.required_text("name");
+  out.uid = meta.required_text("uid");
+  out.resource_version = meta.text("resourceVersion");
+  out.creation_timestamp = meta.text("creationTimestamp");
+  out.generation = meta.number("generation");
+  out.being_deleted = meta.has("deletionTimestamp");
+  out.annotations = meta.text_map("annotations");
+  return out;
+}
+
+NodeStorage parse_storage(Fields storage, NodeRole role, bool given) {
+  NodeStorage out;
+  out.size = storage.quantity("size");
+  out.storage_class_name = storage.text("storageClassName");
+  out.retain = storage.text("reclaim") == "Retain";
+  out.ephemeral = storage.flag("ephemeral");
+  if (!given && role == NodeRole::kWorker) {
+    out.ephemeral = true;
+  }
+  if (out.size.empty() && !out.ephemeral) {
+    out.size = kDefaultMasterStorage;
+  }
+  return out;
+}
+
+std::vector<Taint> parse_taints(Fields& node) {
+  std::vector<Taint> out;
+  const JsonArray taints = node.array("taints");
+  for (std::size_t i = 0; i < taints.size(); ++i) {
+    Fields taint(&taints[i], fmt::format("{}[{}]", node.path("taints"), i), node.error());
+    out.push_back({taint.required_text("key"), taint.text("value"), taint.required_text("effect")});
+  }
+  return out;
+}
+
+NodeSpec parse_node(Fields node) {
+  NodeSpec out;
+  out.name = node.required_text("name");
+  const std::string role = node.required_text("role");
+  if (role != "master" && role != "worker") {
+    node.refuse("role", "\"master\" or \"worker\"");
+  }
+  out.role = role == "master" ? NodeRole::kMaster : NodeRole::kWorker;
+  out.image = node.text("image");
+  out.resources = node.object("resources");
+  out.storage = parse_storage(Fields(node.find("storage"), node.path("storage"), node.error()),
+                              out.role, node.has("storage"));
+  out.labels = node.text_map("labels");
+  out.taints = parse_taints(node);
+  out.tolerations = node.array("tolerations");
+  return out;
+}
+
+PortSpec parse_port(Fields port) {
+  PortSpec out;
+  out.port = port.port("port");
+  if (out.port == 0) {
+    port.refuse("port", "a port number");
+  }
+  out.name = port.text("name");
+  if (out.name.empty()) {
+    out.name = fmt::format("port-{}", out.port);
+  }
+  out.protocol = port.text("protocol");
+  if (out.protocol.empty()) {
+    out.protocol = "TCP";
+  }
+  out.service = port.text("service");
+  if (out.service.empty()) {
+    out.target_port = port.has("targetPort") ? port.port("targetPort") : out.port;
+  }
+  out.node_port = port.port("nodePort");
+  return out;
+}
+
+KubeflowSpec parse_kubeflow(Fields kubeflow) {
+  KubeflowSpec out;
+  out.version = kubeflow.text("version");
+  out.profile = kubeflow.text("profile");
+  out.email = kubeflow.text("email");
+  out.password = kubeflow.text("password");
+  Fields secret(kubeflow.find("passwordSecretRef"), kubeflow.path("passwordSecretRef"),
+                kubeflow.error());
+  out.password_secret = secret.text("name");
+  return out;
+}
+
+std::string text_or(std::string value, std::string_view fallback) {
+  return value.empty() ? std::string(fallback) : std::move(value);
+}
+
+void parse_networks(Fields& spec, Vk8sSpec& out) {
+  Fields kubernetes(spec.find("kubernetes"), spec.path("kubernetes"), spec.error());
+  out.kubernetes_version = kubernetes.text("version");
+  out.pod_network_cidr = text_or(kubernetes.text("podNetworkCidr"), kDefaultPodNetworkCidr);
+  out.service_cidr = text_or(kubernetes.text("serviceCidr"), kDefaultServiceCidr);
+  Fields api_server(spec.find("apiServer"), spec.path("apiServer"), spec.error());
+  out.extra_sans = api_server.texts("extraSANs");
+  Fields network(spec.find("network"), spec.path("network"), spec.error());
+  out.upstream_dns = network.texts("upstreamDNS");
+}
+
+Vk8sSpec parse_spec(Fields spec) {
+  Vk8sSpec out;
+  parse_networks(spec, out);
+  const JsonArray nodes = spec.array("nodes");
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    out.nodes.push_back(
+        parse_node(Fields(&nodes[i], fmt::format("{}[{}]", spec.path("nodes"), i), spec.error())));
+  }
+  const JsonArray ports = spec.array("ports");
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    out.ports.push_back(
+        parse_port(Fields(&ports[i], fmt::format("{}[{}]", spec.path("ports"), i), spec.error())));
+  }
+  for (const Json& item : spec.array("imagePullSecrets")) {
+    out.image_pull_secrets.push_back(
+        Fields(&item, spec.path("imagePullSecrets[]"), spec.error()).required_text("name"));
+  }
+  out.access_pod_image = spec.text("accessPodImage");
+  out.access_pod_port = spec.port("accessPodPort");
+  out.paused = spec.flag("paused");
+  if (spec.has("kubeflow")) {
+    out.kubeflow =
+        parse_kubeflow(Fields(spec.find("kubeflow"), spec.path("kubeflow"), spec.error()));
+  }
+  std::size_t masters = 0;
+  for (const NodeSpec& node : out.nodes) {
+    masters += node.role == NodeRole::kMaster ? 1 : 0;
+  }
+  if (masters != 1) {
+    spec.refuse("nodes", "a list with exactly one node of role master");
+  }
+  return out;
+}
+
+}  // namespace
+
+bool Vk8s::wants_pause() const {
+  return spec.paused || metadata.annotations.contains(std::string(kStoppedAnnotation));
+}
+
+const NodeSpec* Vk8s::find_node(std::string_view name) const {
+  for (const NodeSpec& node : spec.nodes) {
+    if (node.name == name) {
+      return &node;
+    }
+  }
+  return nullptr;
+}
+
+const NodeSpec& Vk8s::master() const {
+  for (const NodeSpec& node : spec.nodes) {
+    if (node.role == NodeRole::kMaster) {
+      return node;
+    }
+  }
+  return spec.nodes.front();
+}
+
+Result<Vk8s> parse_vk8s(const Json& object) {
+  std::optional<Error> error;
+  Fields root(&object, "Vk8s", error);
+  Vk8s out;
+  out.metadata = parse_metadata(Fields(root.find("metadata"), "metadata", error));
+  out.spec = parse_spec(Fields(root.find("spec"), "spec", error));
+  if (error) {
+    return tl::unexpected<Error>(*std::move(error));
+  }
+  if (const Json* status = root.find("status")) {
+    out.status = parse_vk8s_status(*status);
+  }
+  return out;
+}
+
+}  // namespace vk8s::api
