@@ -1,0 +1,34 @@
+// What is installed on a host cluster: the CRD, the controller's rights, its
+// Deployment. The files in config/ are generated from here and committed; a
+// test fails where they differ. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+
+namespace vk8s::controller {
+
+inline constexpr std::string_view kSystemNamespace = "vk8s-system";
+inline constexpr std::string_view kControllerName = "vk8s-controller-manager";
+inline constexpr std::string_view kControllerImage = "vk8s/controller:v0.1.0";
+inline constexpr std::string_view kFieldManager = "vk8s-controller";
+
+// How many of each a cluster may have: the CRD's limits.
+inline constexpr int kMaxNodes = 64;
+inline constexpr int kMaxPorts = 64;
+
+Json crd_manifest();
+// Namespace, ServiceAccount, ClusterRole, Role and their bindings.
+std::vector<Json> rbac_manifests();
+std::vector<Json> deployment_manifests();
+
+struct GeneratedFile {
+  std::string path;  // below the repository's root: "config/crd/vk8s.yaml"
+  std::string content;
+};
+std::vector<GeneratedFile> generated_files();
+
+}  // namespace vk8s::controller
