@@ -54,15 +54,21 @@ Error error_from_errno(int error_number, std::string_view what) {
     case EACCES:
     case EPERM: code = Errc::kForbidden; break;
     case ENOSPC:
+    case EDQUOT:
     case EMFILE:
     case ENFILE:
     case ENOMEM: code = Errc::kExhausted; break;
     case ETIMEDOUT: code = Errc::kTimeout; break;
     case ECONNREFUSED:
     case ECONNRESET:
+    case ECONNABORTED:
+    case EPIPE:
     case EHOSTUNREACH:
+    case ENETDOWN:
     case ENETUNREACH: code = Errc::kUnavailable; break;
+    case ENAMETOOLONG:
     case EINVAL: code = Errc::kInvalidArgument; break;
+    case ENOSYS:
     case EOPNOTSUPP: code = Errc::kUnsupported; break;
     default: break;
   }

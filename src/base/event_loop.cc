@@ -8,6 +8,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "base/unique_fd.h"
+
 namespace vk8s::base {
 namespace asio = boost::asio;
 
@@ -67,8 +69,9 @@ EventLoop::EventLoop() : impl_(std::make_unique<Impl>()) {}
 EventLoop::~EventLoop() = default;
 
 void EventLoop::run() {
-  impl_->context.restart();
   impl_->context.run();
+  // After, not before: a stop() that came first must end the run it was meant for.
+  impl_->context.restart();
 }
 void EventLoop::stop() { impl_->context.stop(); }
 void EventLoop::post(Callback callback) { asio::post(impl_->context, std::move(callback)); }
@@ -81,11 +84,19 @@ Registration EventLoop::after(std::chrono::nanoseconds delay, Callback callback)
 }
 
 Registration EventLoop::watch(int fd, Interest interest, Callback callback) {
-  const int duplicate = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  auto state =
-      std::make_shared<WatchState>(impl_->context, duplicate, interest, std::move(callback));
-  state->arm();
-  return Registration(std::move(state));
+  UniqueFd duplicate(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!duplicate) {
+    return {};
+  }
+  try {
+    auto state = std::make_shared<WatchState>(impl_->context, duplicate.get(), interest,
+                                              std::move(callback));
+    duplicate.release();
+    state->arm();
+    return Registration(std::move(state));
+  } catch (const boost::system::system_error&) {
+    return {};  // epoll has no room: /proc/sys/fs/epoll/max_user_watches
+  }
 }
 
 asio::io_context& EventLoop::context() { return impl_->context; }

@@ -12,7 +12,8 @@ class io_context;
 namespace vk8s::base {
 
 // Owner of a timer or a watch; its end cancels it. After that, and after
-// cancel(), the callback is not called again. Used on the loop's thread only.
+// cancel(), the callback is not called again. Used on the loop's thread only, and
+// gone before the loop is.
 class [[nodiscard]] Registration {
  public:
   Registration() = default;
@@ -50,9 +51,11 @@ class EventLoop : public Timers {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // Runs until stop().
+  // Runs until stop(); a stop() before run() counts, so none is lost between two
+  // threads. It may run again after that.
   void run();
-  // Any thread. The callback being run is finished, later ones are not begun.
+  // Any thread. The callback being run is finished, later ones are not begun (but
+  // kept for the next run()).
   void stop();
   // Any thread. Callbacks run in the order they were posted in.
   void post(Callback callback);
@@ -63,7 +66,9 @@ class EventLoop : public Timers {
   // Calls back each time fd is readable (or writable, or has an error or hangup).
   // Level-triggered; fd becomes non-blocking. The loop does not own fd, and the
   // caller may close it before or after the registration ends. Several watches
-  // on one fd are allowed.
+  // on one fd are allowed. The loop watches a duplicate, so the other end of a
+  // pipe sees it open until the registration ends. The result is empty if fd is
+  // not open or the process has no descriptor left.
   Registration watch(int fd, Interest interest, Callback callback);
 
   // For modules that use Asio itself (http::Server).

@@ -18,38 +18,53 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::info;
 }
 
+constexpr std::size_t kMaxValueBytes = 4096;
+
 bool needs_quotes(std::string_view value) {
   if (value.empty()) {
     return true;
   }
-  for (const char c : value) {
-    if (c == ' ' || c == '"' || c == '=' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+  while (!value.empty()) {
+    const std::size_t length = printable_length(value);
+    const char c = value.front();
+    if (length == 0 || c == ' ' || c == '"' || c == '=') {
       return true;
     }
+    value.remove_prefix(length);
   }
   return false;
 }
 
-void append_value(std::string& line, std::string_view value) {
-  if (!needs_quotes(value)) {
-    line += value;
-    return;
-  }
+void append_quoted(std::string& line, std::string_view value) {
   line += '"';
-  for (const char c : value) {
-    switch (c) {
-      case '"': line += "\\\""; break;
-      case '\\': line += "\\\\"; break;
-      case '\n': line += "\\n"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-          line += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-        } else {
-          line += c;
-        }
+  while (!value.empty()) {
+    const std::size_t length = printable_length(value);
+    const char c = value.front();
+    if (c == '"' || c == '\\') {
+      line += '\\';
+      line += c;
+    } else if (c == '\n') {
+      line += "\\n";
+    } else if (length == 0) {
+      line += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else {
+      line += value.substr(0, length);
     }
+    value.remove_prefix(length == 0 ? 1 : length);
   }
   line += '"';
+}
+
+void append_value(std::string& line, std::string_view value) {
+  const std::string_view kept = value.substr(0, kMaxValueBytes);
+  if (needs_quotes(kept)) {
+    append_quoted(line, kept);
+  } else {
+    line += kept;
+  }
+  if (kept.size() < value.size()) {
+    line += "...";
+  }
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 //
 // A Log is a cheap value that is handed down through constructors; child() adds
 // a component name. Any thread may log. Values that hold spaces or control
-// characters are quoted and escaped, so no field can forge a line. Secrets are
-// never passed to it.
+// characters are quoted and escaped, so no field can forge a line; a value is cut
+// after 4 KiB. Secrets are never passed to it.
 #pragma once
 
 #include <fmt/core.h>

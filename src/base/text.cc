@@ -30,21 +30,38 @@ std::size_t utf8_sequence_length(std::string_view text) {
 
 }  // namespace
 
+std::size_t printable_length(std::string_view text) {
+  const std::size_t length = utf8_sequence_length(text);
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (length == 1) {
+    return at(0) < 0x20 || at(0) == 0x7F ? 0 : 1;
+  }
+  // C1 controls (U+0080 to U+009F) act on terminals as well.
+  if (length == 2 && at(0) == 0xC2 && at(1) < 0xA0) {
+    return 0;
+  }
+  // U+2028 to U+202E and U+2066 to U+2069: separators and direction marks.
+  if (length == 3 && at(0) == 0xE2 &&
+      ((at(1) == 0x80 && at(2) >= 0xA8 && at(2) <= 0xAE) ||
+       (at(1) == 0x81 && at(2) >= 0xA6 && at(2) <= 0xA9))) {
+    return 0;
+  }
+  return length;
+}
+
 std::string printable(std::string_view text, std::size_t max_bytes) {
   std::string out;
   out.reserve(text.size() < max_bytes ? text.size() : max_bytes);
   while (!text.empty()) {
-    const std::size_t length = utf8_sequence_length(text);
-    const auto first = static_cast<unsigned char>(text[0]);
-    // C1 controls (U+0080 to U+009F) act on terminals as well.
-    const bool c1 = length == 2 && first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
-    const bool replace = length == 0 || c1 || (length == 1 && (first < 0x20 || first == 0x7F));
-    const std::string_view piece = replace ? std::string_view("?") : text.substr(0, length);
+    const std::size_t length = printable_length(text);
+    const std::string_view piece = length == 0 ? std::string_view("?") : text.substr(0, length);
     if (out.size() + piece.size() > max_bytes) {
       break;
     }
     out += piece;
-    text.remove_prefix(length == 0 ? 1 : length);
+    // A bad sequence is left as a whole if it is a character, else byte by byte.
+    const std::size_t sequence = utf8_sequence_length(text);
+    text.remove_prefix(sequence == 0 ? 1 : sequence);
   }
   return out;
 }

@@ -8,7 +8,12 @@
 
 namespace vk8s::base {
 
-// The text with control characters (and invalid UTF-8) replaced by '?', at most
+// Length of the UTF-8 sequence at the front of text (not empty) if it is safe to
+// show, else 0: controls (C0, DEL, C1), line and paragraph separators, the marks
+// that turn the direction of writing, and invalid UTF-8.
+std::size_t printable_length(std::string_view text);
+
+// The text with everything that is not safe to show replaced by '?', at most
 // max_bytes long: for bytes of others that end in logs, status or a terminal.
 std::string printable(std::string_view text, std::size_t max_bytes = 4096);
 
