@@ -6,7 +6,6 @@
 // checked again, with the field's path in the error. Pure; any thread.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -106,7 +105,7 @@ struct Condition {
   std::string reason;
   std::string message;
   std::int64_t observed_generation = 0;
-  std::string last_transition_time;  // RFC 3339, seconds
+  std::string last_transition_time;  // base::format_time
   bool operator==(const Condition&) const = default;
 };
 
@@ -167,8 +166,5 @@ std::string_view to_string(ConditionStatus status);
 // where the status stays.
 void set_condition(std::vector<Condition>& conditions, Condition condition, std::string_view now);
 const Condition* find_condition(const std::vector<Condition>& conditions, std::string_view type);
-
-// "2026-11-23T22:36:00Z"
-std::string rfc3339(std::chrono::system_clock::time_point time);
 
 }  // namespace vk8s::api

@@ -1,5 +1,3 @@
-#include <ctime>
-
 #include "api/vk8s.h"
 
 namespace vk8s::api {
@@ -135,15 +133,6 @@ const Condition* find_condition(const std::vector<Condition>& conditions, std::s
     }
   }
   return nullptr;
-}
-
-std::string rfc3339(std::chrono::system_clock::time_point time) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  char out[32];
-  const std::size_t length = std::strftime(out, sizeof out, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return {out, length};
 }
 
 }  // namespace vk8s::api

@@ -1,0 +1,79 @@
+// One cluster as its resources see it: what the user asked for, and the facts
+// of the host that the wanted objects follow from. A value; no I/O.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/cluster_pki.h"
+#include "api/version_catalogue.h"
+#include "api/vk8s.h"
+#include "base/json.h"
+
+namespace vk8s::controller {
+
+inline constexpr int kApiServerPort = 6443;
+inline constexpr int kAgentPort = 10300;
+
+// Of a node's StatefulSet: the node's part of the pod network, for its life.
+inline constexpr std::string_view kPodCidrAnnotation = "vk8s.sktelecom.com/pod-cidr";
+
+// What the administrator decides for all clusters.
+struct Settings {
+  std::string image_registry;                     // before the catalogue's images; "" = none
+  std::vector<std::string> vnode_image_prefixes;  // beside the catalogue's own images
+  bool tolerate_control_plane = false;            // may nodes tolerate control-plane taints
+};
+
+// What the host says.
+struct HostFacts {
+  std::string api_address;                  // cluster IP of Service <cr>; "" until it has one
+  int api_node_port = 0;
+  std::vector<std::string> node_addresses;  // of the host's nodes, sorted
+};
+
+struct Cluster {
+  api::Vk8s vk8s;
+  api::KubernetesRelease release;
+  Settings settings;
+  HostFacts host;
+  std::map<std::string, std::string> pod_cidrs;  // by node name
+  api::FileSet pki;                              // of Secret <cr>-pki; empty until it is known
+  api::FileSet agent_ca;                         // of Secret <cr>-agent-ca, likewise
+
+  const std::string& name() const { return vk8s.metadata.name; }
+  const std::string& namespace_name() const { return vk8s.metadata.namespace_name; }
+
+  std::string pki_secret() const { return name() + "-pki"; }
+  std::string agent_ca_secret() const { return name() + "-agent-ca"; }
+  std::string kubeconfig_secret() const { return name() + "-kubeconfig"; }
+  std::string api_service() const { return name(); }
+  std::string peers_service() const { return name() + "-peers"; }
+  std::string ports_service() const { return name() + "-ports"; }
+  std::string access_pod() const { return name() + "-access-pod"; }
+  std::string access_service() const { return name() + "-access-svc"; }
+  std::string network_policy() const { return name(); }
+
+  // "https://<host node>:<node port>" for who is outside, the Service for who is inside.
+  std::string external_endpoint() const;
+  std::string internal_endpoint() const;
+
+  std::string image_of(const api::NodeSpec& node) const;
+};
+
+std::string config_secret_of(std::string_view node_name);
+std::string pod_of(std::string_view node_name);
+// The name an agent's certificate carries and the controller verifies.
+std::string agent_server_name(const Cluster& cluster, std::string_view node_name);
+
+// Labels of everything of the cluster, and of what belongs to one node.
+JsonObject cluster_labels(const Cluster& cluster);
+JsonObject node_labels(const Cluster& cluster, const api::NodeSpec& node);
+
+// kForbidden, naming the field and what is allowed, where a node's image or
+// tolerations are not the administrator's.
+Status check_policy(const Cluster& cluster);
+
+}  // namespace vk8s::controller

@@ -1,0 +1,70 @@
+// Secrets <cr>-pki and <cr>-agent-ca: the cluster's certificate authorities. Made
+// once, never made anew while they are there: a new CA is a new cluster.
+#include <initializer_list>
+
+#include "controller/resource.h"
+
+namespace vk8s::controller {
+namespace {
+
+// Files that are there are kept as they are; a part of them is an error, for to
+// fill it up would cut off whoever holds certificates of the old ones.
+Result<SecretResource::Content> keep_or_create(const ObjectRef& ref,
+                                               const SecretResource::Content& existing,
+                                               std::initializer_list<std::string_view> names,
+                                               Result<api::FileSet> (*create)(std::string_view),
+                                               std::string_view cluster_name) {
+  if (existing.files.empty()) {
+    return SecretResource::Content{VK8S_TRY(create(cluster_name)), "generated"};
+  }
+  for (const std::string_view name : names) {
+    if (!existing.files.contains(std::string(name))) {
+      return fail(Errc::kInvalidArgument,
+                  "{} lacks {}: put it back from a backup, or delete the Vk8s and create it anew",
+                  ref.to_string(), name);
+    }
+  }
+  return existing;
+}
+
+class PkiSecret final : public SecretResource {
+ public:
+  ObjectRef ref(const Cluster& cluster) const override {
+    return ref_of(cluster, kube::resources::kSecret, cluster.pki_secret());
+  }
+
+  Result<Content> content(const Cluster& cluster, const Content& existing,
+                          pki::WallTime) const override {
+    return keep_or_create(ref(cluster), existing,
+                          {"ca.crt", "ca.key", "etcd-ca.crt", "etcd-ca.key", "front-proxy-ca.crt",
+                           "front-proxy-ca.key", "sa.pub", "sa.key"},
+                          api::create_cluster_pki, cluster.name());
+  }
+};
+
+// Never mounted: a vnode must not be able to pose as another cluster's agent, nor
+// as the controller.
+class AgentCaSecret final : public SecretResource {
+ public:
+  ObjectRef ref(const Cluster& cluster) const override {
+    return ref_of(cluster, kube::resources::kSecret, cluster.agent_ca_secret());
+  }
+
+  Result<Content> content(const Cluster& cluster, const Content& existing,
+                          pki::WallTime) const override {
+    return keep_or_create(
+        ref(cluster), existing,
+        {"agent-ca.crt", "agent-ca.key", "agent-client.crt", "agent-client.key"},
+        api::create_agent_ca, cluster.name());
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<SecretResource> make_pki_secret() { return std::make_unique<PkiSecret>(); }
+
+std::unique_ptr<SecretResource> make_agent_ca_secret() {
+  return std::make_unique<AgentCaSecret>();
+}
+
+}  // namespace vk8s::controller

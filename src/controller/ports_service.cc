@@ -1,0 +1,44 @@
+#include "controller/resource.h"
+
+namespace vk8s::controller {
+namespace {
+
+// Shows spec.ports on the host's nodes; backed by every ready node of the cluster.
+class PortsService final : public Resource {
+ public:
+  ObjectRef ref(const Cluster& cluster) const override {
+    return ref_of(cluster, kube::resources::kService, cluster.ports_service());
+  }
+
+  bool is_wanted(const Cluster& cluster) const override {
+    return !cluster.vk8s.spec.ports.empty();
+  }
+
+  Json desired(const Cluster& cluster) const override {
+    JsonArray ports;
+    for (const api::PortSpec& wanted : cluster.vk8s.spec.ports) {
+      JsonObject port;
+      port["name"] = wanted.name;
+      port["protocol"] = wanted.protocol;
+      port["port"] = wanted.port;
+      port["targetPort"] = wanted.target_port;
+      if (wanted.node_port != 0) {
+        port["nodePort"] = wanted.node_port;
+      }
+      ports.push_back(std::move(port));
+    }
+    JsonObject spec;
+    spec["type"] = "NodePort";
+    spec["selector"] = cluster_labels(cluster);
+    spec["ports"] = std::move(ports);
+    JsonObject out = object_of(cluster, ref(cluster));
+    out["spec"] = std::move(spec);
+    return out;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Resource> make_ports_service() { return std::make_unique<PortsService>(); }
+
+}  // namespace vk8s::controller
