@@ -1,0 +1,259 @@
+#!/usr/bin/env bash
+# Builds the images without a daemon, into the cache, one entry per image and content hash: an OCI
+# layout, and for those that the embedded host runs (vnode, registry) the unpacked root file system.
+#
+#   images/build.sh [--build-dir DIR] [--refresh] [NAME...]   all, or vnode controller registry
+#   images/build.sh [--build-dir DIR] --print-dir NAME        NAME's unpacked root file system
+#   images/build.sh [--build-dir DIR] --print-oci NAME        NAME's OCI layout (tag "latest")
+#
+# The C++ programs come from DIR/bin (default build/release, built if a program is not there);
+# --refresh makes the common base anew, with Debian's latest updates.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+
+NAMES=(vnode controller registry)
+SUITE=bookworm
+KUBERNETES_LINKS=(kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl)
+BUILD_DIR=$REPO/build/release
+IMAGES=$CACHE/images
+export BUILDAH_ISOLATION=chroot
+
+# The image store is the cache's own; overlay where the file system can, else plain copies.
+store() {
+  local driver=vfs
+  [[ -e $IMAGES/storage/overlay || ! -e $IMAGES/storage/vfs ]] && driver=overlay
+  buildah --root "$IMAGES/storage" --runroot "$IMAGES/storage-run" --storage-driver "$driver" "$@"
+}
+
+choose_store() {
+  mkdir -p "$IMAGES"
+  if [[ ! -e $IMAGES/storage ]] && ! store images -q; then
+    rm -rf "$IMAGES/storage"
+    mkdir -p "$IMAGES/storage/vfs"
+  fi
+}
+
+# --- common base ---------------------------------------------------------------------------------
+
+base_directory() {
+  printf '%s' "$IMAGES/base-$(cd "$REPO/images/base" &&
+    hash_of Dockerfile packages not-needed slim.sh "$SUITE" "$(dpkg --print-architecture)")"
+}
+
+build_base() {
+  local into=$1 partial packages
+  if [[ -d $into ]]; then return; fi
+  partial=$(mktemp -d "$IMAGES/.base.XXXXXX")
+  # shellcheck disable=SC2064  # the path is meant as it is now
+  trap "rm -rf -- '$partial'" EXIT
+  packages=$(sed 's/#.*//' "$REPO/images/base/packages" | xargs | tr ' ' ,)
+  SOURCE_DATE_EPOCH=0 mmdebstrap --mode=root --variant=essential --include="$packages" \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+    --dpkgopt='path-exclude=/usr/lib/*/gconv/*' --dpkgopt='path-exclude=/usr/share/bash-completion/*' \
+    --customize-hook="'$REPO/images/base/slim.sh' \"\$1\" '$REPO/images/base/not-needed'" \
+    "$SUITE" "$partial/base.tar"
+  cp "$REPO/images/base/Dockerfile" "$partial/"
+  store bud --timestamp 0 -t "$(base_tag "$into")" "$partial"
+  mv -T "$partial" "$into"
+  trap - EXIT
+  forget_old "$IMAGES/base" 2
+}
+
+base_tag() { printf 'localhost/vk8s/base:%s' "${1##*-}"; }
+
+ensure_base() {
+  local into
+  into=$(base_directory)
+  if [[ -d $into ]] && store inspect --type image "$(base_tag "$into")" >/dev/null 2>&1; then
+    return
+  fi
+  rm -rf "$into"
+  phase "image base (Debian $SUITE)" \
+    "packages come from Debian's archive: check that 'apt-get update' works here" \
+    with_lock "$IMAGES/.base.lock" build_base "$into"
+}
+
+# --- what goes into each image -------------------------------------------------------------------
+
+build_programs() {
+  cmake --preset release -S "$REPO" -B "$BUILD_DIR"
+  cmake --build "$BUILD_DIR" --target "$@"
+}
+
+# programs_of NAME: the C++ programs in its image.
+programs_of() {
+  case $1 in
+    vnode) printf '%s\n' vk8s-agent pause ;;
+    controller) printf '%s\n' vk8s-controller ;;
+    registry) ;;
+    *) die "image '$1' is not known" "use one of: ${NAMES[*]}" ;;
+  esac
+}
+
+ensure_programs() {
+  local name program missing=()
+  for name in "$@"; do
+    for program in $(programs_of "$name"); do
+      [[ -x $BUILD_DIR/bin/$program ]] || missing+=("$program")
+    done
+  done
+  if ((${#missing[@]})); then
+    phase "C++ programs: ${missing[*]}" "the log names the file that does not compile" \
+      build_programs "${missing[@]}"
+  fi
+}
+
+upstream_directories() {
+  local name
+  for name in $("$REPO/upstream/build.sh" --list); do
+    "$REPO/upstream/build.sh" --print-dir "$name"
+  done
+}
+
+registry_package() { apt-cache policy docker-registry | awk '$1 == "Candidate:" {print $2}'; }
+
+# image_directory NAME: its cache entry. The key covers all that goes in.
+image_directory() {
+  local name=$1 inputs=() program
+  for program in $(programs_of "$name"); do
+    inputs+=("$(sha256sum <"$BUILD_DIR/bin/$program")")
+  done
+  if [[ $name == vnode ]]; then
+    mapfile -t -O "${#inputs[@]}" inputs < <(upstream_directories)
+    inputs+=("${KUBERNETES_LINKS[@]}" "$(sha256sum <"$REPO/images/pause.sh")")
+  elif [[ $name == registry ]]; then
+    inputs+=("$(registry_package)" "$(sha256sum <"$REPO/images/registry/config.yml")")
+  fi
+  cd "$REPO/images/$name"
+  printf '%s' "$IMAGES/$name-$(hash_of Dockerfile "$(base_directory)" "${inputs[@]##*/}")"
+}
+
+# stage_NAME CONTEXT: fills the build context.
+stage_vnode() {
+  local context=$1 directory link
+  mkdir -p "$context/upstream/vk8s/bin" "$context/upstream/cni/bin"
+  for directory in $(upstream_directories); do
+    case ${directory##*/} in
+      cni-plugins-*) cp -l "$directory"/* "$context/upstream/cni/bin/" ;;
+      *) cp -l "$directory"/* "$context/upstream/vk8s/bin/" ;;
+    esac
+  done
+  for link in "${KUBERNETES_LINKS[@]}"; do
+    ln -s kubernetes "$context/upstream/vk8s/bin/$link"
+  done
+  ln -s containerd "$context/upstream/vk8s/bin/ctr"
+  "$REPO/images/pause.sh" "$BUILD_DIR/bin/pause" "$context/pause.tar"
+  strip -o "$context/vk8s-agent" "$BUILD_DIR/bin/vk8s-agent"
+}
+
+stage_controller() { strip -o "$1/vk8s-controller" "$BUILD_DIR/bin/vk8s-controller"; }
+
+stage_registry() (
+  cp "$REPO/images/registry/config.yml" "$1/"
+  cd "$1"
+  apt-get download docker-registry
+  dpkg-deb -x ./*.deb package
+  mv package/usr/bin/docker-registry .
+)
+
+# --- building ------------------------------------------------------------------------------------
+
+# unpack TAG DIRECTORY: the image's root file system, with owners and links.
+unpack() {
+  local container rc=0
+  container=$(store from --pull-never "$1")
+  { cp -a "$(store mount "$container")" "$2"; } || rc=1
+  store rm "$container"
+  return $rc
+}
+
+build_image() {
+  local name=$1 into=$2 partial tag
+  if [[ -d $into ]]; then return; fi
+  partial=$(mktemp -d "$IMAGES/.$name.XXXXXX")
+  # shellcheck disable=SC2064  # the path is meant as it is now
+  trap "rm -rf -- '$partial'" EXIT
+  mkdir "$partial/context"
+  "stage_$name" "$partial/context"
+  tag=localhost/vk8s/$name:${into##*-}
+  store bud --layers --timestamp 0 --pull-never --build-arg "BASE=$(base_tag "$(base_directory)")" \
+    -f "$REPO/images/$name/Dockerfile" -t "$tag" "$partial/context"
+  store push --disable-compression "$tag" "oci:$partial/oci:latest"
+  if [[ $name != controller ]]; then unpack "$tag" "$partial/rootfs"; fi
+  rm -r "$partial/context"
+  chmod 755 "$partial"
+  mv -T "$partial" "$into"
+  trap - EXIT
+  forget_old "$IMAGES/$name" 2
+  forget_images "$name"
+}
+
+# The store keeps no image whose cache entry is gone.
+forget_images() {
+  local tag
+  for tag in $(store images --format '{{.Name}}:{{.Tag}}' | grep "^localhost/vk8s/$1:"); do
+    if [[ ! -d $IMAGES/$1-${tag##*:} ]]; then store rmi "$tag"; fi
+  done
+}
+
+size_of() { du -sm --apparent-size "$1" | cut -f 1; }
+
+ensure_image() {
+  local name=$1 into
+  into=$(image_directory "$name")
+  if [[ -d $into ]]; then
+    touch "$into"
+  else
+    phase "image vk8s/$name" "the log's end says why; 'rm -rf $IMAGES' starts afresh" \
+      with_lock "$IMAGES/.build.lock" build_image "$name" "$into"
+  fi
+  say "$(printf '%-44s %10s' "image vk8s/$name:${into##*-}" "$(size_of "$into/oci") MiB")"
+}
+
+print_part() {
+  local name=$1 part=$2 into program
+  for program in $(programs_of "$name"); do
+    [[ -x $BUILD_DIR/bin/$program ]] ||
+      die "no $program in $BUILD_DIR/bin" "run 'images/build.sh $name' first"
+  done
+  into=$(image_directory "$name")
+  [[ -d $into/$part ]] || die "image vk8s/$name has no $part for what is built now" \
+    "run 'images/build.sh $name' first (only vnode and registry are unpacked)"
+  printf '%s\n' "$into/$part"
+}
+
+check_tools() {
+  local tool
+  for tool in buildah mmdebstrap strip; do
+    need "$tool" "run scripts/install-prerequisites.sh"
+  done
+  [[ $EUID == 0 ]] || die "building images needs root (it writes files of other owners)" \
+    "run it with sudo -E"
+}
+
+main() {
+  local names=()
+  while (($#)); do
+    case $1 in
+      -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && return ;;
+      --build-dir) BUILD_DIR=$(realpath -m "${2:?--build-dir needs a DIR}") && shift ;;
+      --refresh) rm -rf "$(base_directory)" ;;
+      --print-dir) print_part "${2:?--print-dir needs a NAME}" rootfs && return ;;
+      --print-oci) print_part "${2:?--print-oci needs a NAME}" oci && return ;;
+      -*) die "option $1 is not known" "see images/build.sh --help" ;;
+      *) programs_of "$1" >/dev/null && names+=("$1") ;;
+    esac
+    shift
+  done
+  if ((${#names[@]} == 0)); then names=("${NAMES[@]}"); fi
+  check_tools
+  ensure_programs "${names[@]}"
+  if [[ " ${names[*]} " == *' vnode '* ]]; then "$REPO/upstream/build.sh"; fi
+  choose_store
+  ensure_base
+  for name in "${names[@]}"; do ensure_image "$name"; done
+}
+
+main "$@"
