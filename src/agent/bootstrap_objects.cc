@@ -1,0 +1,148 @@
+#include "agent/bootstrap_objects.h"
+
+#include "agent/component_config.h"
+#include "agent/leaf_certificates.h"
+
+namespace vk8s::agent {
+namespace {
+
+constexpr const char* kRbacGroup = "rbac.authorization.k8s.io";
+constexpr const char* kRbacVersion = "rbac.authorization.k8s.io/v1";
+
+Json metadata(const char* name) {
+  return {{"name", name}, {"labels", {{"app.kubernetes.io/managed-by", kAgentFieldManager}}}};
+}
+
+BootstrapObject binding(const char* name, const char* role, const char* subject_kind,
+                        const char* subject) {
+  return {kube::resources::kClusterRoleBinding,
+          Json{{"apiVersion", kRbacVersion},
+               {"kind", "ClusterRoleBinding"},
+               {"metadata", metadata(name)},
+               {"roleRef", {{"apiGroup", kRbacGroup}, {"kind", "ClusterRole"}, {"name", role}}},
+               {"subjects",
+                JsonArray{JsonObject{
+                    {"apiGroup", kRbacGroup}, {"kind", subject_kind}, {"name", subject}}}}}};
+}
+
+struct Rule {
+  const char* group;
+  std::vector<const char*> resources;
+  std::vector<const char*> verbs;
+};
+
+BootstrapObject role(const char* name, const std::vector<Rule>& rules) {
+  JsonArray all;
+  for (const Rule& rule : rules) {
+    all.push_back(
+        JsonObject{{"apiGroups", JsonArray{rule.group}},
+                   {"resources", JsonArray(rule.resources.begin(), rule.resources.end())},
+                   {"verbs", JsonArray(rule.verbs.begin(), rule.verbs.end())}});
+  }
+  return {kube::resources::kClusterRole, Json{{"apiVersion", kRbacVersion},
+                                              {"kind", "ClusterRole"},
+                                              {"metadata", metadata(name)},
+                                              {"rules", std::move(all)}}};
+}
+
+std::vector<BootstrapObject> rbac_objects() {
+  return {
+      binding("vk8s:cluster-admins", "cluster-admin", "Group", "vk8s:cluster-admins"),
+      // kubelets renew their client certificates; kube-controller-manager approves.
+      binding("vk8s:node-client-renewal",
+              "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", "Group",
+              "system:nodes"),
+      binding("vk8s:node-proxier", "system:node-proxier", "User", "system:kube-proxy"),
+      binding("vk8s:kubelet-api-admin", "system:kubelet-api-admin", "User",
+              "kube-apiserver-kubelet-client"),
+      role("vk8s:coredns", {{"", {"services", "pods", "namespaces"}, {"list", "watch"}},
+                            {"discovery.k8s.io", {"endpointslices"}, {"list", "watch"}}}),
+      binding("vk8s:coredns", "vk8s:coredns", "User", "vk8s:coredns"),
+      // Agents: see their peers, provision local volumes.
+      role("vk8s:agent",
+           {{"", {"nodes"}, {"get", "list", "watch"}},
+            {"", {"persistentvolumeclaims"}, {"get", "list", "watch"}},
+            {"", {"persistentvolumes"}, {"get", "list", "watch", "create", "delete"}},
+            {"storage.k8s.io", {"storageclasses"}, {"get", "list", "watch"}},
+            {"", {"events"}, {"create", "patch"}}}),
+      binding("vk8s:agent", "vk8s:agent", "Group", "vk8s:agents"),
+  };
+}
+
+JsonArray dns_ports(bool with_target) {
+  JsonArray ports;
+  for (const auto& [name, protocol] :
+       {std::pair{"dns", "UDP"}, std::pair{"dns-tcp", "TCP"}}) {
+    JsonObject port{{"name", name}, {"port", 53}, {"protocol", protocol}};
+    if (with_target) {
+      port["targetPort"] = 53;
+    }
+    ports.push_back(std::move(port));
+  }
+  return ports;
+}
+
+// CoreDNS is a process of the master, so its Service has no selector.
+BootstrapObject dns_service(const std::string& cluster_ip) {
+  return {kube::resources::kService,
+          Json{{"apiVersion", "v1"},
+               {"kind", "Service"},
+               {"metadata",
+                {{"name", "kube-dns"},
+                 {"namespace", "kube-system"},
+                 {"labels",
+                  {{"k8s-app", "kube-dns"},
+                   {"kubernetes.io/cluster-service", "true"},
+                   {"kubernetes.io/name", "CoreDNS"}}}}},
+               {"spec", {{"clusterIP", cluster_ip}, {"ports", dns_ports(true)}}}}};
+}
+
+BootstrapObject dns_endpoints(const std::string& listen_ip) {
+  return {kube::resources::kEndpointSlice,
+          Json{{"apiVersion", "discovery.k8s.io/v1"},
+               {"kind", "EndpointSlice"},
+               {"metadata",
+                {{"name", "kube-dns-vk8s"},
+                 {"namespace", "kube-system"},
+                 {"labels",
+                  {{"kubernetes.io/service-name", "kube-dns"},
+                   {"endpointslice.kubernetes.io/managed-by", kAgentFieldManager}}}}},
+               {"addressType", "IPv4"},
+               {"endpoints", JsonArray{JsonObject{{"addresses", JsonArray{Json(listen_ip)}},
+                                                  {"conditions", {{"ready", true}}}}}},
+               {"ports", dns_ports(false)}}};
+}
+
+BootstrapObject storage_class() {
+  return {kube::resources::kStorageClass,
+          Json{{"apiVersion", "storage.k8s.io/v1"},
+               {"kind", "StorageClass"},
+               {"metadata",
+                {{"name", "local"},
+                 {"annotations", {{"storageclass.kubernetes.io/is-default-class", "true"}}}}},
+               {"provisioner", kLocalProvisioner},
+               {"reclaimPolicy", "Delete"},
+               {"volumeBindingMode", "WaitForFirstConsumer"}}};
+}
+
+}  // namespace
+
+Result<std::vector<BootstrapObject>> bootstrap_objects(const api::NodeConfig& config) {
+  std::vector<BootstrapObject> objects = rbac_objects();
+  objects.push_back(dns_service(VK8S_TRY(dns_service_ip(config))));
+  objects.push_back(dns_endpoints(VK8S_TRY(dns_listen_ip(config))));
+  objects.push_back(storage_class());
+  return objects;
+}
+
+Json pod_cidr_patch(const api::NodeConfig& config) {
+  return {{"spec", {{"podCIDR", config.pod_cidr}, {"podCIDRs", JsonArray{Json(config.pod_cidr)}}}}};
+}
+
+Json role_label_patch(api::NodeRole role) {
+  const char* label = role == api::NodeRole::kMaster ? "node-role.kubernetes.io/control-plane"
+                                                     : "node-role.kubernetes.io/worker";
+  return {{"metadata", {{"labels", {{label, ""}}}}}};
+}
+
+}  // namespace vk8s::agent

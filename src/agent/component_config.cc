@@ -1,0 +1,379 @@
+#include "agent/component_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/leaf_certificates.h"
+#include "base/cidr.h"
+
+namespace vk8s::agent {
+namespace {
+
+constexpr std::int64_t kMebibyte = 1024 * 1024;
+// Measured share of a master's own programs (bench/, vnode_idle_memory) with room
+// for a few hundred objects.
+constexpr std::int64_t kMasterMemory = 640 * kMebibyte;
+constexpr std::int64_t kWorkerMemory = 192 * kMebibyte;
+constexpr std::int64_t kMasterCpuMillis = 200;
+constexpr std::int64_t kWorkerCpuMillis = 50;
+
+constexpr std::string_view kPauseImage = "docker.io/vk8s/pause:1";
+
+std::string containerd_toml(const NodePaths& paths, const NodeFacts& facts) {
+  return fmt::format(R"(version = 3
+root = "/var/lib/containerd"
+state = "/run/containerd"
+disabled_plugins = ["io.containerd.nri.v1.nri"]
+
+[grpc]
+  address = "{socket}"
+
+[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = {restrict}
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["{cni}"]
+    conf_dir = "{run}/cni"
+  [plugins."io.containerd.cri.v1.runtime".containerd]
+    default_runtime_name = "runc"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      cgroup_writable = true
+      [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+        BinaryName = "{programs}/runc"
+
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "{snapshotter}"
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = "{pause}"
+  [plugins."io.containerd.cri.v1.images".registry]
+    config_path = "{run}/certs.d"
+)",
+                     fmt::arg("socket", paths.containerd_socket()),
+                     fmt::arg("restrict", facts.can_raise_oom_score ? "false" : "true"),
+                     fmt::arg("cni", paths.cni_programs), fmt::arg("run", paths.run),
+                     fmt::arg("programs", paths.programs),
+                     fmt::arg("snapshotter", facts.snapshotter), fmt::arg("pause", kPauseImage));
+}
+
+// Source: containerd docs/hosts.md. The folder "_default" stands for every registry.
+ConfigFile hosts_toml(const api::RegistryMirror& mirror, const NodePaths& paths) {
+  const std::string folder = mirror.name == "*" ? "_default" : mirror.name;
+  std::string text = fmt::format("[host.\"{}\"]\n  capabilities = [\"pull\", \"resolve\"]\n",
+                                 mirror.url);
+  if (!mirror.ca_file.empty()) {
+    text += fmt::format("  ca = \"{}\"\n", paths.given(mirror.ca_file));
+  }
+  return {fmt::format("{}/certs.d/{}/hosts.toml", paths.run, folder), std::move(text)};
+}
+
+std::string cni_conflist(const api::NodeConfig& config, const NodePaths& paths,
+                         const NodeFacts& facts) {
+  return base::to_string(Json{
+      {"cniVersion", "1.0.0"},
+      {"name", "vk8s"},
+      {"plugins",
+       JsonArray{
+           JsonObject{{"type", "ptp"},
+                      {"ipMasq", false},
+                      {"mtu", facts.pod_mtu},
+                      {"ipam",
+                       {{"type", "host-local"},
+                        {"dataDir", paths.run + "/cni-ipam"},
+                        {"ranges", JsonArray{JsonArray{JsonObject{{"subnet", config.pod_cidr}}}}},
+                        {"routes", JsonArray{JsonObject{{"dst", "0.0.0.0/0"}}}}}}},
+           JsonObject{{"type", "portmap"}, {"capabilities", {{"portMappings", true}}}}}}});
+}
+
+JsonArray taints_json(const std::vector<api::Taint>& taints) {
+  JsonArray all;
+  for (const api::Taint& taint : taints) {
+    all.push_back(
+        JsonObject{{"key", taint.key}, {"value", taint.value}, {"effect", taint.effect}});
+  }
+  return all;
+}
+
+Result<std::string> kubelet_config(const api::NodeConfig& config, const NodePaths& paths,
+                                   const NodeFacts& facts) {
+  const std::string dns_ip = VK8S_TRY(dns_service_ip(config));
+  JsonObject kubelet{
+      {"apiVersion", "kubelet.config.k8s.io/v1beta1"},
+      {"kind", "KubeletConfiguration"},
+      {"authentication",
+       {{"anonymous", {{"enabled", false}}},
+        {"webhook", {{"enabled", true}}},
+        {"x509", {{"clientCAFile", paths.given("ca.crt")}}}}},
+      {"authorization", {{"mode", "Webhook"}}},
+      {"rotateCertificates", true},
+      {"serverTLSBootstrap", true},
+      {"cgroupDriver", "cgroupfs"},
+      {"failCgroupV1", false},
+      {"failSwapOn", false},
+      {"containerRuntimeEndpoint", "unix://" + paths.containerd_socket()},
+      {"clusterDomain", config.cluster_domain},
+      {"clusterDNS", JsonArray{Json(dns_ip)}},
+      {"resolvConf", paths.run + "/resolv.conf"},
+      {"healthzBindAddress", "127.0.0.1"},
+      {"maxPods", 250},
+      {"serializeImagePulls", false},
+      {"registerWithTaints", taints_json(config.taints)},
+      {"enforceNodeAllocatable", JsonArray{"pods"}},
+      {"mergeDefaultEvictionSettings", false},
+      {"evictionHard", {{"memory.available", "100Mi"}}},
+      {"imageGCHighThresholdPercent", 100},
+      {"imageGCLowThresholdPercent", 99},
+      {"containerLogMaxSize", "10Mi"},
+      {"containerLogMaxFiles", 3},
+      {"nodeStatusUpdateFrequency", "10s"},
+      {"nodeStatusReportFrequency", "5m0s"},
+  };
+  const Reserved reserved = reserved_for_system(config, facts);
+  if (reserved.memory_bytes > 0 || reserved.cpu_millis > 0) {
+    kubelet["systemReserved"] = {{"memory", fmt::format("{}", reserved.memory_bytes)},
+                                 {"cpu", fmt::format("{}m", reserved.cpu_millis)}};
+  }
+  return base::to_string(kubelet);
+}
+
+std::string proxy_config(const api::NodeConfig& config, const NodePaths& paths,
+                         const NodeFacts& facts) {
+  return base::to_string(Json{
+      {"apiVersion", "kubeproxy.config.k8s.io/v1alpha1"},
+      {"kind", "KubeProxyConfiguration"},
+      {"bindAddress", "0.0.0.0"},
+      {"healthzBindAddress", "127.0.0.1:10256"},
+      {"metricsBindAddress", "127.0.0.1:10249"},
+      {"clientConnection", {{"kubeconfig", paths.kubeconfig("proxy")}}},
+      {"clusterCIDR", config.pod_network_cidr},
+      {"hostnameOverride", config.node_name},
+      {"mode", facts.nftables_proxy ? "nftables" : "iptables"},
+      // The machine's connection tracking limits are not a pod's to write.
+      {"conntrack",
+       {{"maxPerCore", 0},
+        {"min", 0},
+        {"tcpEstablishedTimeout", "0s"},
+        {"tcpCloseWaitTimeout", "0s"}}}});
+}
+
+std::string resolv_conf(const api::NodeConfig& config, const NodeFacts& facts) {
+  const auto& servers = config.upstream_dns.empty() ? facts.name_servers : config.upstream_dns;
+  std::string text;
+  for (const std::string& server : servers) {
+    text += fmt::format("nameserver {}\n", server);
+  }
+  return text;
+}
+
+Result<std::string> corefile(const api::NodeConfig& config, const NodePaths& paths,
+                             const NodeFacts& facts) {
+  const auto& servers = config.upstream_dns.empty() ? facts.name_servers : config.upstream_dns;
+  const std::string listen_ip = VK8S_TRY(dns_listen_ip(config));
+  return fmt::format(R"(.:53 {{
+  bind {listen}
+  errors
+  ready 127.0.0.1:8181
+  kubernetes {domain} in-addr.arpa ip6.arpa {{
+    kubeconfig {kubeconfig} vk8s
+    pods insecure
+    fallthrough in-addr.arpa ip6.arpa
+  }}
+{forward}  cache 30
+  loadbalance
+}}
+)",
+                     fmt::arg("listen", listen_ip), fmt::arg("domain", config.cluster_domain),
+                     fmt::arg("kubeconfig", paths.kubeconfig("coredns")),
+                     fmt::arg("forward", servers.empty()
+                                             ? ""
+                                             : fmt::format("  forward . {}\n",
+                                                           fmt::join(servers, " "))));
+}
+
+Argv with_flags(std::string program, std::initializer_list<std::pair<std::string_view, std::string>>
+                                         flags) {
+  Argv argv{std::move(program)};
+  for (const auto& [name, value] : flags) {
+    argv.push_back(fmt::format("--{}={}", name, value));
+  }
+  return argv;
+}
+
+}  // namespace
+
+Argv etcd_argv(const NodePaths& paths) {
+  return with_flags(paths.program("etcd"),
+                    {{"name", "master"},
+                     {"data-dir", paths.etcd_data()},
+                     {"listen-client-urls", "https://127.0.0.1:2379"},
+                     {"advertise-client-urls", "https://127.0.0.1:2379"},
+                     {"listen-peer-urls", "https://127.0.0.1:2380"},
+                     {"initial-advertise-peer-urls", "https://127.0.0.1:2380"},
+                     {"initial-cluster", "master=https://127.0.0.1:2380"},
+                     {"cert-file", paths.certificate("etcd-server")},
+                     {"key-file", paths.key("etcd-server")},
+                     {"client-cert-auth", "true"},
+                     {"trusted-ca-file", paths.given("etcd-ca.crt")},
+                     {"peer-cert-file", paths.certificate("etcd-server")},
+                     {"peer-key-file", paths.key("etcd-server")},
+                     {"peer-client-cert-auth", "true"},
+                     {"peer-trusted-ca-file", paths.given("etcd-ca.crt")},
+                     // One member: nobody else's heartbeats to wait for.
+                     {"heartbeat-interval", "10"},
+                     {"election-timeout", "100"},
+                     {"log-level", "warn"}});
+}
+
+Argv containerd_argv(const NodePaths& paths) {
+  return {paths.program("containerd"), "--config", paths.run + "/containerd.toml"};
+}
+
+Argv pause_import_argv(const NodePaths& paths, const NodeFacts& facts) {
+  return {paths.program("ctr"), "--address",     paths.containerd_socket(), "--namespace", "k8s.io",
+          "images",             "import",        "--snapshotter",           facts.snapshotter,
+          "--local",            paths.pause_image};
+}
+
+Argv api_server_argv(const api::NodeConfig& config, const NodePaths& paths,
+                     const NodeFacts& facts) {
+  return with_flags(
+      paths.program("kube-apiserver"),
+      {{"advertise-address", facts.node_ip},
+       {"allow-privileged", "true"},
+       {"authorization-mode", "Node,RBAC"},
+       {"client-ca-file", paths.given("ca.crt")},
+       {"enable-admission-plugins", "NodeRestriction"},
+       {"etcd-cafile", paths.given("etcd-ca.crt")},
+       {"etcd-certfile", paths.certificate("apiserver-etcd-client")},
+       {"etcd-keyfile", paths.key("apiserver-etcd-client")},
+       {"etcd-servers", "https://127.0.0.1:2379"},
+       {"kubelet-certificate-authority", paths.given("ca.crt")},
+       {"kubelet-client-certificate", paths.certificate("apiserver-kubelet-client")},
+       {"kubelet-client-key", paths.key("apiserver-kubelet-client")},
+       {"kubelet-preferred-address-types", "InternalIP"},
+       {"profiling", "false"},
+       {"proxy-client-cert-file", paths.certificate("front-proxy-client")},
+       {"proxy-client-key-file", paths.key("front-proxy-client")},
+       {"requestheader-allowed-names", "front-proxy-client"},
+       {"requestheader-client-ca-file", paths.given("front-proxy-ca.crt")},
+       {"requestheader-extra-headers-prefix", "X-Remote-Extra-"},
+       {"requestheader-group-headers", "X-Remote-Group"},
+       {"requestheader-username-headers", "X-Remote-User"},
+       {"secure-port", "6443"},
+       {"service-account-issuer", fmt::format("https://kubernetes.default.svc.{}",
+                                              config.cluster_domain)},
+       {"service-account-key-file", paths.given("sa.pub")},
+       {"service-account-signing-key-file", paths.given("sa.key")},
+       {"service-cluster-ip-range", config.service_cidr},
+       {"tls-cert-file", paths.certificate("apiserver")},
+       {"tls-private-key-file", paths.key("apiserver")}});
+}
+
+Argv controller_manager_argv(const api::NodeConfig& config, const NodePaths& paths) {
+  const std::string kubeconfig = paths.kubeconfig("controller-manager");
+  return with_flags(paths.program("kube-controller-manager"),
+                    {{"allocate-node-cidrs", "false"},
+                     {"authentication-kubeconfig", kubeconfig},
+                     {"authorization-kubeconfig", kubeconfig},
+                     {"bind-address", "127.0.0.1"},
+                     {"client-ca-file", paths.given("ca.crt")},
+                     {"cluster-name", config.cluster_name},
+                     {"cluster-signing-cert-file", paths.given("ca.crt")},
+                     {"cluster-signing-key-file", paths.given("ca.key")},
+                     {"kubeconfig", kubeconfig},
+                     {"leader-elect", "false"},
+                     {"profiling", "false"},
+                     {"requestheader-client-ca-file", paths.given("front-proxy-ca.crt")},
+                     {"root-ca-file", paths.given("ca.crt")},
+                     {"service-account-private-key-file", paths.given("sa.key")},
+                     {"use-service-account-credentials", "true"}});
+}
+
+Argv scheduler_argv(const NodePaths& paths) {
+  const std::string kubeconfig = paths.kubeconfig("scheduler");
+  return with_flags(paths.program("kube-scheduler"), {{"authentication-kubeconfig", kubeconfig},
+                                                      {"authorization-kubeconfig", kubeconfig},
+                                                      {"bind-address", "127.0.0.1"},
+                                                      {"kubeconfig", kubeconfig},
+                                                      {"leader-elect", "false"},
+                                                      {"profiling", "false"}});
+}
+
+Argv kubelet_argv(const api::NodeConfig& config, const NodePaths& paths, const NodeFacts& facts) {
+  std::vector<std::string> labels;
+  for (const auto& [key, value] : config.labels) {
+    labels.push_back(fmt::format("{}={}", key, value));
+  }
+  Argv argv = with_flags(paths.program("kubelet"), {{"config", paths.run + "/kubelet.json"},
+                                                    {"kubeconfig", paths.kubeconfig("kubelet")},
+                                                    {"cert-dir", paths.state + "/kubelet/pki"},
+                                                    {"hostname-override", config.node_name},
+                                                    {"node-ip", facts.node_ip}});
+  if (!labels.empty()) {
+    argv.push_back(fmt::format("--node-labels={}", fmt::join(labels, ",")));
+  }
+  return argv;
+}
+
+Argv proxy_argv(const NodePaths& paths) {
+  return {paths.program("kube-proxy"), fmt::format("--config={}/proxy.json", paths.run)};
+}
+
+Argv coredns_argv(const NodePaths& paths) {
+  return {paths.program("coredns"), "-conf", paths.run + "/Corefile"};
+}
+
+Result<std::vector<ConfigFile>> config_files(const api::NodeConfig& config, const NodePaths& paths,
+                                             const NodeFacts& facts) {
+  std::vector<ConfigFile> files{
+      {paths.run + "/containerd.toml", containerd_toml(paths, facts)},
+      {paths.run + "/cni/10-vk8s.conflist", cni_conflist(config, paths, facts)},
+      {paths.run + "/kubelet.json", VK8S_TRY(kubelet_config(config, paths, facts))},
+      {paths.run + "/proxy.json", proxy_config(config, paths, facts)},
+      {paths.run + "/resolv.conf", resolv_conf(config, facts)},
+  };
+  for (const api::RegistryMirror& mirror : config.mirrors) {
+    files.push_back(hosts_toml(mirror, paths));
+  }
+  if (config.role == api::NodeRole::kMaster) {
+    files.push_back({paths.run + "/Corefile", VK8S_TRY(corefile(config, paths, facts))});
+  }
+  return files;
+}
+
+std::string masquerade_rules(const api::NodeConfig& config) {
+  // Added, then deleted, then made: the table is replaced whatever was there.
+  return fmt::format(R"(table ip vk8s-masquerade
+delete table ip vk8s-masquerade
+table ip vk8s-masquerade {{
+  chain postrouting {{
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr {pods} ip daddr != {pods} masquerade
+  }}
+}}
+)",
+                     fmt::arg("pods", config.pod_network_cidr));
+}
+
+Reserved reserved_for_system(const api::NodeConfig& config, const NodeFacts& facts) {
+  const bool is_master = config.role == api::NodeRole::kMaster;
+  Reserved reserved;
+  if (config.memory_bytes > 0) {
+    const std::int64_t outside =
+        std::max<std::int64_t>(0, facts.machine_memory_bytes - config.memory_bytes);
+    reserved.memory_bytes = outside + (is_master ? kMasterMemory : kWorkerMemory);
+  }
+  if (config.cpu_millis > 0) {
+    const std::int64_t outside =
+        std::max<std::int64_t>(0, std::int64_t{facts.machine_cpus} * 1000 - config.cpu_millis);
+    reserved.cpu_millis = outside + (is_master ? kMasterCpuMillis : kWorkerCpuMillis);
+  }
+  return reserved;
+}
+
+Result<std::string> dns_listen_ip(const api::NodeConfig& config) {
+  const auto cidr = VK8S_TRY_CONTEXT(base::Cidr::parse(config.pod_cidr), "pod_cidr");
+  return VK8S_TRY(cidr.nth(0)).to_string();
+}
+
+}  // namespace vk8s::agent

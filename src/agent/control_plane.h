@@ -1,0 +1,56 @@
+// What a master does in its API server beside running it: keeps the bootstrap
+// objects, labels nodes by role, decides on kubelets' serving certificates.
+// One thread: the loop's.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/bootstrap_objects.h"
+#include "agent/csr_approval.h"
+#include "agent/object_watch.h"
+#include "api/node_config.h"
+#include "base/event_loop.h"
+#include "base/log.h"
+#include "kube/client.h"
+
+namespace vk8s::agent {
+
+class ControlPlane {
+ public:
+  // client has the bootstrap identity and outlives this.
+  ControlPlane(Timers& timers, kube::Client& client, const api::NodeConfig& config, Log log);
+
+  // When the API server answers.
+  Status start();
+  // Whether every bootstrap object has been applied.
+  bool is_bootstrapped() const { return pending_ == 0 && started_; }
+  // A Node as the agent's watch of all nodes saw it.
+  void on_node(const kube::WatchEvent& event);
+
+ private:
+  struct Application;
+
+  void apply(std::size_t index);
+  void on_csr(const kube::WatchEvent& event);
+  void judge(const Json& csr);
+  void judge_undecided();
+  void label(const std::string& node, api::NodeRole role);
+
+  Timers& timers_;
+  kube::Client& client_;
+  const api::NodeConfig& config_;
+  Log log_;
+  ObjectWatch csr_watch_;
+  std::vector<std::unique_ptr<Application>> applications_;
+  std::size_t pending_ = 0;
+  bool started_ = false;
+  NodeAddresses addresses_;
+  std::map<std::string, Json> undecided_;    // requests of nodes not known yet, by name
+  std::map<std::string, kube::Call> calls_;  // label and approval patches under way
+  Registration retry_;
+};
+
+}  // namespace vk8s::agent
