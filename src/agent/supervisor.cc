@@ -13,6 +13,7 @@ struct Supervisor::Component {
   ComponentLog output;
   ComponentState state = ComponentState::kWaiting;
   bool has_been_ready = false;
+  bool is_stopping = false;  // SIGTERM has been sent
   int failures = 0;  // ends in a row
   int restarts = 0;
   std::string last_exit;
@@ -30,18 +31,6 @@ struct Supervisor::Component {
             .last_lines = failures > 0 ? output.last_lines() : std::vector<std::string>()};
   }
 };
-
-std::string_view to_string(ComponentState state) {
-  switch (state) {
-    case ComponentState::kWaiting: return "waiting";
-    case ComponentState::kStarting: return "starting";
-    case ComponentState::kReady: return "running";
-    case ComponentState::kBackoff: return "backoff";
-    case ComponentState::kStopping: return "stopping";
-    case ComponentState::kStopped: return "stopped";
-  }
-  return "unknown";
-}
 
 std::chrono::milliseconds RestartPolicy::delay_after(int failures) const {
   auto delay = first_delay;
@@ -156,7 +145,7 @@ void Supervisor::on_probe(Component& component, bool ready) {
                                   timers_.now() - component.started_at)
                                   .count()}});
   component.has_been_ready = true;
-  set_state(component, ComponentState::kReady);
+  set_state(component, ComponentState::kRunning);
   start_what_can();
 }
 
@@ -172,7 +161,7 @@ void Supervisor::on_exit(Component& component, sys::ExitStatus exit) {
   }
   if (component.spec.is_task && exit.success()) {
     component.has_been_ready = true;
-    set_state(component, ComponentState::kReady);
+    set_state(component, ComponentState::kRunning);
     start_what_can();
     return;
   }
@@ -224,7 +213,7 @@ void Supervisor::stop_what_can() {
       continue;
     }
     all_stopped = false;
-    if (component->state == ComponentState::kStopping || is_needed(*component)) {
+    if (component->is_stopping || is_needed(*component)) {
       continue;
     }
     component->process->signal(SIGTERM);
@@ -232,7 +221,7 @@ void Supervisor::stop_what_can() {
       log_.warning("component did not stop in time: killed", {{"component", c->spec.name}});
       c->process->signal(SIGKILL);
     });
-    set_state(*component, ComponentState::kStopping);
+    component->is_stopping = true;
   }
   if (all_stopped && stopped_) {
     const auto stopped = std::move(stopped_);
@@ -243,13 +232,13 @@ void Supervisor::stop_what_can() {
 
 bool Supervisor::is_ready(std::string_view name) const {
   return std::any_of(components_.begin(), components_.end(), [&](const auto& c) {
-    return c->spec.name == name && c->state == ComponentState::kReady;
+    return c->spec.name == name && c->state == ComponentState::kRunning;
   });
 }
 
 bool Supervisor::all_ready() const {
   return std::all_of(components_.begin(), components_.end(),
-                     [](const auto& c) { return c->state == ComponentState::kReady; });
+                     [](const auto& c) { return c->state == ComponentState::kRunning; });
 }
 
 std::vector<ComponentStatus> Supervisor::status() const {

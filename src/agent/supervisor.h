@@ -2,10 +2,10 @@
 // ready, restarts it when it ends, stops all in the opposite order.
 //
 //             command()            probe says yes
-//   waiting ------------> starting -----------------> ready
+//   waiting ------------> starting ----------------> running
 //      ^                     | end      | end
 //      | all of `after`      v          v
-//      +-- back-off over -- backoff <---+            stop(): stopping -> stopped
+//      +-- back-off over -- backoff <---+             stop(): stopped
 //
 // A component that is ready stays so for those that need it, even while it is
 // restarted: upstream programs reconnect by themselves, so one crash is not
@@ -22,14 +22,14 @@
 
 #include "agent/component_log.h"
 #include "agent/process_runner.h"
+#include "api/node_status.h"
 #include "base/event_loop.h"
 #include "base/log.h"
 
 namespace vk8s::agent {
 
-enum class ComponentState { kWaiting, kStarting, kReady, kBackoff, kStopping, kStopped };
-
-std::string_view to_string(ComponentState state);
+using api::ComponentState;
+using api::ComponentStatus;
 
 // Whether a started component does its work. Asks once and answers once,
 // unless the returned value is dropped first. The supervisor asks again.
@@ -54,15 +54,6 @@ struct RestartPolicy {
 
   // The n-th end in a row (from 1) is followed by this pause.
   std::chrono::milliseconds delay_after(int failures) const;
-};
-
-struct ComponentStatus {
-  std::string name;
-  ComponentState state = ComponentState::kWaiting;
-  int pid = 0;                        // 0 = not running
-  int restarts = 0;
-  std::string last_exit;              // "" = never ended
-  std::vector<std::string> last_lines;  // of the log, when it has crashed
 };
 
 class Supervisor {

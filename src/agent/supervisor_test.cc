@@ -23,7 +23,7 @@ class SupervisorTest : public testing::Test {
       : folder_(std::move(*sys::TempDir::create())),
         supervisor_(timers_, runner_, Log::silent(), {.log_folder = folder_.path()}) {
     supervisor_.on_change([this](const ComponentStatus& status) {
-      changes_.push_back(status.name + " " + std::string(to_string(status.state)));
+      changes_.push_back(status.name + " " + std::string(api::to_string(status.state)));
     });
   }
 

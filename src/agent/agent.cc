@@ -1,0 +1,189 @@
+#include "agent/agent.h"
+
+#include <chrono>
+
+#include "agent/leaf_certificates.h"
+#include "agent/local_probe.h"
+#include "agent/network.h"
+#include "agent/node_setup.h"
+#include "sys/file.h"
+
+namespace vk8s::agent {
+namespace {
+
+Result<kube::ClientConfig> given_identity(const NodePaths& paths, const api::NodeConfig& config,
+                                          const std::string& name) {
+  return kube::ClientConfig{
+      .server = api_server_url(config),
+      .ca_pem = VK8S_TRY(sys::read_file(paths.given("ca.crt"))),
+      .client_certificate_pem = VK8S_TRY(sys::read_file(paths.given(name + ".crt"))),
+      .client_key_pem = VK8S_TRY(sys::read_file(paths.given(name + ".key")))};
+}
+
+Result<kube::ClientConfig> bootstrap_identity(const NodePaths& paths,
+                                              const api::NodeConfig& config) {
+  const auto pair = VK8S_TRY_CONTEXT(issue_bootstrap_identity(paths), "bootstrap identity");
+  return kube::ClientConfig{.server = api_server_url(config),
+                            .ca_pem = VK8S_TRY(sys::read_file(paths.given("ca.crt"))),
+                            .client_certificate_pem = pair.certificate_pem,
+                            .client_key_pem = pair.key_pem};
+}
+
+Status write_config_files(const std::vector<ConfigFile>& files) {
+  for (const ConfigFile& file : files) {
+    VK8S_TRY(sys::ensure_directory(file.path.substr(0, file.path.rfind('/'))));
+    VK8S_TRY(sys::write_file(file.path, file.content, {.mode = file.mode}));
+  }
+  return {};
+}
+
+}  // namespace
+
+Agent::Agent(EventLoop& loop, NodePaths paths, Log log)
+    : loop_(loop), paths_(std::move(paths)), log_(std::move(log)), runner_(loop) {}
+
+Agent::~Agent() = default;
+
+Result<std::unique_ptr<Agent>> Agent::start(EventLoop& loop, NodePaths paths, Log log) {
+  std::unique_ptr<Agent> agent(new Agent(loop, std::move(paths), std::move(log)));
+  VK8S_TRY(agent->prepare());
+  VK8S_TRY(agent->create_clients());
+  VK8S_TRY(agent->add_components());
+  agent->supervisor_->start();
+  return agent;
+}
+
+Status Agent::prepare() {
+  const std::string file = paths_.given(api::kNodeConfigFile);
+  const std::string text = VK8S_TRY_CONTEXT(sys::read_file(file), "node configuration");
+  config_ = VK8S_TRY_CONTEXT(api::parse_node_config(text), "node configuration {}", file);
+  VK8S_TRY_CONTEXT(prepare_node(paths_, log_), "prepare the node");
+  facts_ = VK8S_TRY_CONTEXT(find_node_facts(paths_), "look at the machine");
+  cgroup_procs_ = VK8S_TRY_CONTEXT(component_cgroup(), "cgroup of the node's programs");
+  log_.info("node prepared", {{"node", config_.node_name},
+                              {"role", api::to_string(config_.role)},
+                              {"ip", facts_.node_ip},
+                              {"snapshotter", facts_.snapshotter}});
+  tracker_ = std::make_unique<NodeTracker>(config_);
+  status_server_ = VK8S_TRY_CONTEXT(
+      StatusServer::start(loop_, paths_, *tracker_, log_.child("status")), "status server");
+  VK8S_TRY_CONTEXT(set_up_network(config_), "set up the pod network");
+  if (config_.role == api::NodeRole::kMaster) {
+    VK8S_TRY(ensure_leaves(paths_, master_leaves(config_, facts_.node_ip),
+                           std::chrono::system_clock::now()));
+  }
+  VK8S_TRY(write_kubeconfigs(paths_, config_));
+  const auto files = VK8S_TRY(config_files(config_, paths_, facts_));
+  return write_config_files(files);
+}
+
+Status Agent::create_clients() {
+  const bool is_master = config_.role == api::NodeRole::kMaster;
+  auto identity = is_master ? bootstrap_identity(paths_, config_)
+                            : given_identity(paths_, config_, "agent-kube");
+  client_ = VK8S_TRY(
+      kube::Client::create(loop_, VK8S_TRY_CONTEXT(std::move(identity), "identity of the agent"),
+                           log_.child("kube")));
+  auto kubelet = VK8S_TRY(given_identity(paths_, config_, "kubelet"));
+  node_client_ = VK8S_TRY(kube::Client::create(loop_, std::move(kubelet), log_.child("kube")));
+  node_watch_ = std::make_unique<ObjectWatch>(
+      loop_, *client_, kube::resources::kNode,
+      is_master ? "" : fmt::format("metadata.name={}", config_.node_name),
+      [this](const kube::WatchEvent& event) { on_node(event); }, log_.child("nodes"));
+  if (is_master) {
+    control_plane_ = std::make_unique<ControlPlane>(loop_, *client_, config_, log_.child("master"));
+  }
+  return {};
+}
+
+void Agent::add(std::string name, std::vector<std::string> after, Argv argv, Probe probe,
+                bool is_task) {
+  sys::SpawnOptions options{.argv = std::move(argv),
+                            .environment = sys::scrubbed_environment(),
+                            .cgroup_procs = cgroup_procs_,
+                            .die_with_parent = true};
+  // runc, the shims and the CNI plugins are found by PATH.
+  options.environment["PATH"] =
+      fmt::format("{}:{}", paths_.programs, options.environment["PATH"]);
+  [[maybe_unused]] const Status added = supervisor_->add(
+      {.name = std::move(name),
+       .after = std::move(after),
+       .command = [options = std::move(options)]() -> Result<sys::SpawnOptions> { return options; },
+       .probe = std::move(probe),
+       .is_task = is_task});
+}
+
+Status Agent::add_components() {
+  supervisor_ = std::make_unique<Supervisor>(
+      loop_, runner_, log_.child("supervisor"),
+      Supervisor::Options{.log_folder = paths_.log_folder(), .restart = {}});
+  supervisor_->on_change([this](const api::ComponentStatus& status) {
+    tracker_->update(supervisor_->status());
+    if (status.name == "kube-apiserver" && status.state == api::ComponentState::kRunning) {
+      on_api_server_ready();
+    }
+  });
+  const bool is_master = config_.role == api::NodeRole::kMaster;
+  std::vector<std::string> after_api_server;
+  if (is_master) {
+    add("etcd", {}, etcd_argv(paths_), nullptr);
+    // It retries etcd, so it need not wait: most of its start is its own.
+    add("kube-apiserver", {}, api_server_argv(config_, paths_, facts_),
+        api_server_probe(*client_));
+    after_api_server = {"kube-apiserver"};
+  }
+  add("containerd", {}, containerd_argv(paths_), unix_socket_probe(paths_.containerd_socket()));
+  add("pause-image", {"containerd"}, pause_import_argv(paths_, facts_), nullptr, true);
+  std::vector<std::string> kubelet_needs = after_api_server;
+  kubelet_needs.emplace_back("containerd");
+  add("kubelet", kubelet_needs, kubelet_argv(config_, paths_, facts_), nullptr);
+  if (is_master) {
+    add("kube-controller-manager", after_api_server, controller_manager_argv(config_, paths_),
+        nullptr);
+    add("kube-scheduler", after_api_server, scheduler_argv(paths_), nullptr);
+  }
+  add("kube-proxy", after_api_server, proxy_argv(paths_), nullptr);
+  if (is_master) {
+    add("coredns", after_api_server, coredns_argv(paths_), nullptr);
+  } else {
+    node_watch_->start();
+  }
+  return {};
+}
+
+void Agent::on_api_server_ready() {
+  const Status started = control_plane_->start();
+  if (!started) {
+    log_.error("bootstrap objects cannot be made", {{"error", started.error().message()}});
+  }
+  node_watch_->start();
+}
+
+void Agent::on_node(const kube::WatchEvent& event) {
+  if (control_plane_) {
+    control_plane_->on_node(event);
+  }
+  if (event.type == kube::WatchEvent::Type::kBookmark ||
+      base::get_string(event.object, "metadata.name") != config_.node_name) {
+    return;
+  }
+  const bool deleted = event.type == kube::WatchEvent::Type::kDeleted;
+  const NodeObservation observed = deleted ? NodeObservation{} : observe_node(event.object);
+  if (observed.exists && observed.pod_cidr.empty()) {
+    pod_cidr_call_ = node_client_->merge_patch(
+        kube::resources::kNode, {"", config_.node_name}, pod_cidr_patch(config_),
+        [this](const Result<Json>& patched) {
+          if (!patched) {  // the next change of the Node tries again
+            log_.warning("pod CIDR not claimed", {{"error", patched.error().message()}});
+          }
+        });
+  }
+  tracker_->update(observed);
+}
+
+void Agent::stop(std::function<void()> stopped) {
+  tracker_->stopping();
+  supervisor_->stop(std::move(stopped));
+}
+
+}  // namespace vk8s::agent

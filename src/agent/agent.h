@@ -1,0 +1,63 @@
+// PID 1 of a node: reads what the node is told, makes the container a node, runs
+// the upstream programs and says how they do.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "agent/bootstrap_objects.h"
+#include "agent/component_config.h"
+#include "agent/control_plane.h"
+#include "agent/node_paths.h"
+#include "agent/node_tracker.h"
+#include "agent/status_server.h"
+#include "agent/supervisor.h"
+#include "base/event_loop.h"
+#include "base/log.h"
+
+namespace vk8s::agent {
+
+// One thread: the loop's. loop outlives it.
+class Agent {
+ public:
+  // Prepares the container and starts everything; on an error nothing runs.
+  static Result<std::unique_ptr<Agent>> start(EventLoop& loop, NodePaths paths, Log log);
+  ~Agent();
+
+  // Stops the pods' containers, then the programs in the opposite order of
+  // their start; no API object is deleted. Calls back once.
+  void stop(std::function<void()> stopped);
+  // For the reaping of orphans: whether pid is one of the agent's own children.
+  bool owns(int pid) const { return supervisor_->owns(pid); }
+
+ private:
+  Agent(EventLoop& loop, NodePaths paths, Log log);
+  Status prepare();
+  Status create_clients();
+  Status add_components();
+  Status add_master_components();
+  void add(std::string name, std::vector<std::string> after, Argv argv, Probe probe,
+           bool is_task = false);
+  void on_api_server_ready();
+  void on_node(const kube::WatchEvent& event);
+
+  EventLoop& loop_;
+  NodePaths paths_;
+  Log log_;
+  api::NodeConfig config_;
+  NodeFacts facts_;
+  std::vector<std::string> cgroup_procs_;
+  LoopProcessRunner runner_;
+  std::unique_ptr<NodeTracker> tracker_;
+  std::unique_ptr<StatusServer> status_server_;
+  // Sees Nodes: the bootstrap identity on a master, the agent's own elsewhere.
+  std::unique_ptr<kube::Client> client_;
+  // Writes this Node, as the kubelet: NodeRestriction holds it to that one.
+  std::unique_ptr<kube::Client> node_client_;
+  std::unique_ptr<ObjectWatch> node_watch_;
+  std::unique_ptr<ControlPlane> control_plane_;  // masters only
+  std::unique_ptr<Supervisor> supervisor_;
+  kube::Call pod_cidr_call_;
+};
+
+}  // namespace vk8s::agent
