@@ -47,7 +47,11 @@ build_base() {
   # shellcheck disable=SC2064  # the path is meant as it is now
   trap "rm -rf -- '$partial'" EXIT
   packages=$(sed 's/#.*//' "$REPO/images/base/packages" | xargs | tr ' ' ,)
+  # The pin: init-system-helpers would have usrmerge and with it all of Perl.
   SOURCE_DATE_EPOCH=0 mmdebstrap --mode=root --variant=essential --include="$packages" \
+    --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
+    --setup-hook='printf "Package: usrmerge\nPin: release *\nPin-Priority: -1\n" \
+      >"$1/etc/apt/preferences.d/no-usrmerge"' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
@@ -56,6 +60,7 @@ build_base() {
     "$SUITE" "$partial/base.tar"
   cp "$REPO/images/base/Dockerfile" "$partial/"
   store bud --timestamp 0 -t "$(base_tag "$into")" "$partial"
+  rm "$partial/base.tar"
   mv -T "$partial" "$into"
   trap - EXIT
   forget_old "$IMAGES/base" 2
@@ -169,6 +174,24 @@ unpack() {
   return $rc
 }
 
+# write_layout TAG PARTIAL: PARTIAL/oci, layers not compressed: they are read on the same machine.
+# (buildah compresses what it writes as OCI layout; as "dir" it leaves them.)
+write_layout() {
+  local blobs=$2/oci/blobs/sha256 manifest file
+  store push --format oci "$1" "dir:$2/dir"
+  mkdir -p "$blobs"
+  manifest=$(sha256sum <"$2/dir/manifest.json" | cut -d ' ' -f 1)
+  printf '{"schemaVersion":2,"manifests":[{"mediaType":"%s","digest":"sha256:%s","size":%d,%s}]}' \
+    application/vnd.oci.image.manifest.v1+json "$manifest" "$(stat -c %s "$2/dir/manifest.json")" \
+    '"annotations":{"org.opencontainers.image.ref.name":"latest"}' >"$2/oci/index.json"
+  printf '{"imageLayoutVersion":"1.0.0"}' >"$2/oci/oci-layout"
+  mv "$2/dir/manifest.json" "$blobs/$manifest"
+  for file in "$2/dir"/*; do
+    if [[ ${file##*/} =~ ^[0-9a-f]{64}$ ]]; then mv "$file" "$blobs/"; fi
+  done
+  rm -r "$2/dir"
+}
+
 build_image() {
   local name=$1 into=$2 partial tag
   if [[ -d $into ]]; then return; fi
@@ -180,7 +203,7 @@ build_image() {
   tag=localhost/vk8s/$name:${into##*-}
   store bud --layers --timestamp 0 --pull-never --build-arg "BASE=$(base_tag "$(base_directory)")" \
     -f "$REPO/images/$name/Dockerfile" -t "$tag" "$partial/context"
-  store push --disable-compression "$tag" "oci:$partial/oci:latest"
+  write_layout "$tag" "$partial"
   if [[ $name != controller ]]; then unpack "$tag" "$partial/rootfs"; fi
   rm -r "$partial/context"
   chmod 755 "$partial"
