@@ -55,7 +55,10 @@ struct ClientConfig {
   std::string client_certificate_pem;    // either these two ...
   std::string client_key_pem;
   std::string token_file;                // ... or this, read again when it changes
+  std::string token;                     // ... or this
   std::string tls_server_name;           // verify this name instead of the URL's host
+  // Also the field manager of create, update and merge_patch (up to a '/').
+  std::string user_agent = "vk8s";
 
   // Source: client-go tools/clientcmd. data fields and file fields are understood.
   static Result<ClientConfig> from_kubeconfig(std::string_view yaml, std::string_view context = "");
@@ -84,6 +87,7 @@ struct ListOptions {
   std::string resource_version;          // "" = most recent
   int limit = 0;                         // objects a page; 0 = all at once
   std::string continue_token;
+  bool omit_managed_fields = false;      // leave metadata.managedFields out of the result
 };
 
 struct ApplyOptions {
