@@ -81,6 +81,8 @@ struct FdbEntry {
 
 class Netlink {
  public:
+  class Socket;  // netlink_message.h
+
   static Result<Netlink> open();                        // in the calling thread's namespace
   static Result<Netlink> open_in(const NetNs& space);
   Netlink(Netlink&&) noexcept;
@@ -120,13 +122,11 @@ class Netlink {
   Result<std::vector<FdbEntry>> list_fdb(const std::string& link);
 
  private:
-  class Socket;
-  friend class NetlinkRequest;
   explicit Netlink(std::unique_ptr<Socket> socket);
   Result<int> index_of(const std::string& link);
   Status change_flags(const std::string& name, unsigned flags, unsigned mask);
-  Status change_neighbour(int family, const std::string& link, const std::string& mac,
-                          const std::string& address, bool add);
+  Status set_attribute(const std::string& name, int type, std::uint32_t value,
+                       const std::string& what);
 
   std::unique_ptr<Socket> socket_;
 };

@@ -173,10 +173,13 @@ Status NetNs::write_sysctl(std::string_view key, std::string_view value) const {
 Result<std::string> NetNs::read_sysctl(std::string_view key) const {
   const std::string path = VK8S_TRY(sysctl_path(key));
   std::string value;
-  VK8S_TRY(run([&]() -> Status {
+  const Status read = run([&]() -> Status {
     value = VK8S_TRY(read_file(path));
     return {};
-  }));
+  });
+  if (!read) {
+    return tl::unexpected(read.error());
+  }
   return std::string(base::trim(value));
 }
 
