@@ -62,7 +62,7 @@ struct ServerRequest {
 struct ServerResponse {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
-  std::string body;  // of a stream: its first bytes
+  std::string body = {};  // of a stream: its first bytes
   HeaderList headers = {};
 };
 

@@ -138,6 +138,10 @@ RequestParser::State RequestParser::check_header(std::string_view raw_header) {
   if (codings > 1 || lengths > 1 || (codings > 0 && lengths > 0)) {
     return refuse(400, "more than one length of the body is given");
   }
+  if (lengths == 1 &&
+      message[Field::content_length].find_first_not_of("0123456789") != beast::string_view::npos) {
+    return refuse(400, "Content-Length is no number");
+  }
   if (codings == 1 && !beast::iequals(message[Field::transfer_encoding], "chunked")) {
     return refuse(400, "Transfer-Encoding other than chunked");
   }
