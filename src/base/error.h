@@ -90,26 +90,25 @@ using base::Status;
 }  // namespace vk8s
 
 // auto cert = VK8S_TRY(load(path));  returns the error of load() from the
-// enclosing function, or goes on with the value.
-#define VK8S_TRY(expression)                                              \
-  ({                                                                      \
-    auto vk8s_try_result = (expression);                                  \
-    if (!vk8s_try_result) {                                               \
-      return ::tl::unexpected<::vk8s::base::Error>(                       \
-          std::move(vk8s_try_result).error());                            \
-    }                                                                     \
-    ::vk8s::base::detail::take(std::move(vk8s_try_result));               \
-  })
+// enclosing function (or lambda), or goes on with the value. May be nested.
+#define VK8S_TRY(expression) \
+  VK8S_DETAIL_TRY(VK8S_DETAIL_JOIN(vk8s_try_, __COUNTER__), expression, .error())
 
 // The same with a context: VK8S_TRY_CONTEXT(load(path), "read CA of {}", name).
-#define VK8S_TRY_CONTEXT(expression, ...)                                 \
-  ({                                                                      \
-    auto vk8s_try_result = (expression);                                  \
-    if (!vk8s_try_result) {                                               \
-      return ::tl::unexpected<::vk8s::base::Error>(                       \
-          std::move(vk8s_try_result).error().context(__VA_ARGS__));       \
-    }                                                                     \
-    ::vk8s::base::detail::take(std::move(vk8s_try_result));               \
+#define VK8S_TRY_CONTEXT(expression, ...)                                   \
+  VK8S_DETAIL_TRY(VK8S_DETAIL_JOIN(vk8s_try_, __COUNTER__), expression,     \
+                  .error().context(__VA_ARGS__))
+
+#define VK8S_DETAIL_JOIN_NOW(a, b) a##b
+#define VK8S_DETAIL_JOIN(a, b) VK8S_DETAIL_JOIN_NOW(a, b)
+#define VK8S_DETAIL_TRY(result, expression, ...)                            \
+  ({                                                                        \
+    auto result = (expression);                                             \
+    if (!result) {                                                          \
+      return ::tl::unexpected<::vk8s::base::Error>(std::move(result)        \
+                                                       __VA_ARGS__);        \
+    }                                                                       \
+    ::vk8s::base::detail::take(std::move(result));                          \
   })
 
 namespace vk8s::base::detail {

@@ -52,6 +52,15 @@ TEST(Error, TryReturnsTheErrorOrGoesOnWithTheValue) {
   EXPECT_EQ(moved_out().value(), 7);
 }
 
+Result<int> nested(int value) {
+  return VK8S_TRY(doubled(VK8S_TRY_CONTEXT(parse_positive(value), "inner"))) + 1;
+}
+
+TEST(Error, TryMayBeNested) {
+  EXPECT_EQ(nested(2).value(), 5);
+  EXPECT_EQ(nested(0).error().message(), "inner: 0 is not positive");
+}
+
 TEST(Error, TryContextNamesWhatWasAttempted) {
   EXPECT_TRUE(in_context(1));
   EXPECT_EQ(in_context(-1).error().message(), "read field cpu: -1 is not positive");
