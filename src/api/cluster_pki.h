@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -24,9 +25,13 @@ Result<FileSet> create_cluster_pki(std::string_view cluster_name);
 // Never inside a vnode.
 Result<FileSet> create_agent_ca(std::string_view cluster_name);
 
+// A new agent-client.{crt,key} by the same CA: the reader's certificate lives a
+// year, its CA ten.
+Result<FileSet> renew_agent_client(const FileSet& agent_ca);
+
 // What one node gets: ca.crt, kubelet.{crt,key}, proxy.{crt,key},
 // agent-kube.{crt,key}, agent.{crt,key} (SANs: agent_server_names),
-// agent-client-ca.crt.
+// agent-client-ca.crt. Calling it again renews them: they live a year.
 Result<FileSet> create_node_pki(const FileSet& cluster_pki, const FileSet& agent_ca,
                                 std::string_view node_name,
                                 const std::vector<std::string>& agent_server_names);
@@ -41,5 +46,13 @@ struct KubeconfigRequest {
   std::vector<std::string> groups = {"vk8s:cluster-admins"};
 };
 Result<std::string> create_kubeconfig(const FileSet& cluster_pki, const KubeconfigRequest&);
+
+// A pair of files as a value: key_pair(files, "ca") is ca.crt and ca.key.
+// kNotFound names the file that is absent.
+Result<pki::KeyPair> key_pair(const FileSet& files, std::string_view name);
+
+// When the first of the set's leaf certificates is due for renewal, after two
+// thirds of its life; CAs are left out. kNotFound if there is no leaf.
+Result<pki::WallTime> first_renewal(const FileSet& files);
 
 }  // namespace vk8s::api

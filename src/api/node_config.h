@@ -69,9 +69,19 @@ struct NodeConfig {
   bool operator==(const NodeConfig&) const = default;
 };
 
+// apiVersion of what controller and agent tell each other (node.json, /v1/status).
+inline constexpr std::string_view kAgentApiVersion = "agent.vk8s.sktelecom.com/v1alpha1";
+
+// Whether a node could be made of it: names, versions and addresses well formed,
+// the three networks of one family, pod_cidr inside pod_network_cidr, Pods and
+// Services apart. kInvalidArgument names the JSON field. Writers check before
+// they write; parse_node_config() checks it too.
+Status validate(const NodeConfig& config);
+
 Json to_json(const NodeConfig& config);
 
-// Refuses unknown versions, missing or malformed fields, with the field's path.
+// Refuses unknown versions and fields, missing or malformed fields, with the
+// field's path. At most 256 KiB.
 Result<NodeConfig> parse_node_config(std::string_view json);
 
 // Files of the configuration directory.
