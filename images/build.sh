@@ -169,16 +169,16 @@ stage_registry() (
 unpack() {
   local container rc=0
   container=$(store from --pull-never "$1")
-  { cp -a "$(store mount "$container")" "$2"; } || rc=1
+  { cp -a "$(store mount "$container")" "$2" && chmod 755 "$2"; } || rc=1
   store rm "$container"
   return $rc
 }
 
 # write_layout TAG PARTIAL: PARTIAL/oci, layers not compressed: they are read on the same machine.
-# (buildah compresses what it writes as OCI layout; as "dir" it leaves them.)
+# (buildah compresses an OCI layout whatever it is told; as "dir" it obeys.)
 write_layout() {
   local blobs=$2/oci/blobs/sha256 manifest file
-  store push --format oci "$1" "dir:$2/dir"
+  store push --disable-compression --format oci "$1" "dir:$2/dir"
   mkdir -p "$blobs"
   manifest=$(sha256sum <"$2/dir/manifest.json" | cut -d ' ' -f 1)
   printf '{"schemaVersion":2,"manifests":[{"mediaType":"%s","digest":"sha256:%s","size":%d,%s}]}' \
