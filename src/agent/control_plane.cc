@@ -43,6 +43,8 @@ ControlPlane::ControlPlane(Timers& timers, kube::Client& client, const api::Node
           timers, client, kube::resources::kCertificateSigningRequest, "",
           [this](const kube::WatchEvent& event) { on_csr(event); }, log_) {}
 
+ControlPlane::~ControlPlane() = default;
+
 Status ControlPlane::start() {
   if (started_) {
     return {};

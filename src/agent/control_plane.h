@@ -22,6 +22,7 @@ class ControlPlane {
  public:
   // client has the bootstrap identity and outlives this.
   ControlPlane(Timers& timers, kube::Client& client, const api::NodeConfig& config, Log log);
+  ~ControlPlane();
 
   // When the API server answers.
   Status start();

@@ -29,6 +29,23 @@ Status detach_all_below(const std::string& path) {
   return {};
 }
 
+// A new v1 cpuset has no processors and no memory nodes, and no process may
+// enter it: it takes its parent's.
+Status inherit_cpuset(const std::string& parent, const std::string& group) {
+  for (const char* name : {"cpuset.cpus", "cpuset.mems"}) {
+    const std::string file = fmt::format("{}/{}", group, name);
+    if (!exists(file)) {
+      return {};
+    }
+    const std::string own = VK8S_TRY(read_file(file));
+    if (base::trim(own).empty()) {
+      const std::string inherited = VK8S_TRY(read_file(fmt::format("{}/{}", parent, name)));
+      VK8S_TRY(write_kernel_file(file, base::trim(inherited)));
+    }
+  }
+  return {};
+}
+
 // Moves every process of the root group to the leaf: a v2 group with
 // controllers enabled for its children may hold no process itself.
 Status empty_root_group() {
@@ -119,8 +136,12 @@ Result<std::vector<std::string>> ensure_cgroup(std::string_view name) {
   }
   std::vector<std::string> procs;
   for (const std::string& folder : folders) {
-    VK8S_TRY(ensure_directory(fmt::format("{}/{}", folder, name)));
-    procs.push_back(fmt::format("{}/{}/cgroup.procs", folder, name));
+    const std::string group = fmt::format("{}/{}", folder, name);
+    VK8S_TRY(ensure_directory(group));
+    if (cgroup_version(kRoot) == CgroupVersion::kV1) {
+      VK8S_TRY(inherit_cpuset(folder, group));
+    }
+    procs.push_back(group + "/cgroup.procs");
   }
   return procs;
 }
