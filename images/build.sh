@@ -13,7 +13,6 @@ set -euo pipefail
 
 NAMES=(vnode controller registry)
 SUITE=bookworm
-KUBERNETES_LINKS=(kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl)
 BUILD_DIR=$REPO/build/release
 IMAGES=$CACHE/images
 export BUILDAH_ISOLATION=chroot
@@ -37,7 +36,8 @@ choose_store() {
 
 base_directory() {
   printf '%s' "$IMAGES/base-$(cd "$REPO/images/base" &&
-    hash_of Dockerfile packages not-needed slim.sh "$SUITE" "$(dpkg --print-architecture)")"
+    hash_of Dockerfile packages not-needed slim.sh "$SUITE" "$(dpkg --print-architecture)" \
+      "$(declare -f build_base)")"
 }
 
 build_base() {
@@ -47,6 +47,7 @@ build_base() {
   # shellcheck disable=SC2064  # the path is meant as it is now
   trap "rm -rf -- '$partial'" EXIT
   packages=$(sed 's/#.*//' "$REPO/images/base/packages" | xargs | tr ' ' ,)
+  # shellcheck disable=SC2016  # mmdebstrap's shell expands $1
   # The pin: init-system-helpers would have usrmerge and with it all of Perl.
   SOURCE_DATE_EPOCH=0 mmdebstrap --mode=root --variant=essential --include="$packages" \
     --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
@@ -82,11 +83,6 @@ ensure_base() {
 
 # --- what goes into each image -------------------------------------------------------------------
 
-build_programs() {
-  cmake --preset release -S "$REPO" -B "$BUILD_DIR"
-  cmake --build "$BUILD_DIR" --target "$@"
-}
-
 # programs_of NAME: the C++ programs in its image.
 programs_of() {
   case $1 in
@@ -106,7 +102,7 @@ ensure_programs() {
   done
   if ((${#missing[@]})); then
     phase "C++ programs: ${missing[*]}" "the log names the file that does not compile" \
-      build_programs "${missing[@]}"
+      cmake_build "$BUILD_DIR" release "C++ programs" "${missing[@]}"
   fi
 }
 
@@ -127,7 +123,7 @@ image_directory() {
   done
   if [[ $name == vnode ]]; then
     mapfile -t -O "${#inputs[@]}" inputs < <(upstream_directories)
-    inputs+=("${KUBERNETES_LINKS[@]}" "$(sha256sum <"$REPO/images/pause.sh")")
+    inputs+=("$(sha256sum <"$REPO/images/pause.sh")")
   elif [[ $name == registry ]]; then
     inputs+=("$(registry_package)" "$(sha256sum <"$REPO/images/registry/config.yml")")
   fi
@@ -137,18 +133,14 @@ image_directory() {
 
 # stage_NAME CONTEXT: fills the build context.
 stage_vnode() {
-  local context=$1 directory link
+  local context=$1 directory
   mkdir -p "$context/upstream/vk8s/bin" "$context/upstream/cni/bin"
   for directory in $(upstream_directories); do
     case ${directory##*/} in
-      cni-plugins-*) cp -l "$directory"/* "$context/upstream/cni/bin/" ;;
-      *) cp -l "$directory"/* "$context/upstream/vk8s/bin/" ;;
+      cni-plugins-*) cp -Pl "$directory"/* "$context/upstream/cni/bin/" ;;
+      *) cp -Pl "$directory"/* "$context/upstream/vk8s/bin/" ;;
     esac
   done
-  for link in "${KUBERNETES_LINKS[@]}"; do
-    ln -s kubernetes "$context/upstream/vk8s/bin/$link"
-  done
-  ln -s containerd "$context/upstream/vk8s/bin/ctr"
   "$REPO/images/pause.sh" "$BUILD_DIR/bin/pause" "$context/pause.tar"
   strip -o "$context/vk8s-agent" "$BUILD_DIR/bin/vk8s-agent"
 }

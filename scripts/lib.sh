@@ -8,6 +8,7 @@
 # programs say goes to log files. On a terminal a progress line overwrites itself, elsewhere it
 # is a plain line now and then.
 
+export REPO CACHE LOGS
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 CACHE=${VK8S_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/gs-optops}
 LOGS=$CACHE/log
@@ -57,6 +58,25 @@ progress_lines() {
     ((count <= total)) || total=$count
     progress "$label: $count of $total $unit"
   done
+}
+
+# progress_build LABEL: the same for CMake's Ninja, whose lines begin with [done/total].
+progress_build() {
+  local label=$1 line
+  while IFS= read -r line; do
+    printf '%s\n' "$line"
+    if [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]]; then
+      progress "$label: ${BASH_REMATCH[1]} of ${BASH_REMATCH[2]} steps"
+    fi
+  done
+}
+
+# cmake_build DIRECTORY PRESET LABEL TARGET...: configures and builds, in a phase.
+cmake_build() {
+  local directory=$1 preset=$2 label=$3
+  shift 3
+  cmake --preset "$preset" -S "$REPO" -B "$directory" -G Ninja
+  cmake --build "$directory" ${1:+--target "$@"} 2>&1 | progress_build "$label"
 }
 
 now_ms() { printf '%s' "$((${EPOCHREALTIME/[.,]/} / 1000))"; }

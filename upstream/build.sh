@@ -2,7 +2,7 @@
 # Builds the upstream Go programs that a node runs into the cache, one directory per program and
 # content hash; what is there already is not built again.
 #
-#   upstream/build.sh [NAME...]        all, or kubernetes etcd containerd runc cni-plugins coredns
+#   upstream/build.sh [NAME...]        all, or kubernetes etcd containerd runc cni-plugins
 #   upstream/build.sh --print-dir NAME the directory of NAME's programs (builds nothing)
 #   upstream/build.sh --list           the names
 set -euo pipefail
@@ -20,11 +20,12 @@ module_version() {
     "$REPO/upstream/$1/go.mod"
 }
 
-# describe NAME: sets VERSION, FLAGS (of go build), CGO, PACKAGES (in order) and PROGRAMS (the file
-# each package becomes).
+# describe NAME: sets VERSION, FLAGS (of go build), CGO, PACKAGES (in order), PROGRAMS (the file
+# each package becomes) and LINKS (other names of the first program, which acts as it is called).
 describe() {
   local name=$1 variables='' tags=''
   CGO=0
+  LINKS=()
   case $name in
     kubernetes)
       VERSION=$(module_version "$name" k8s.io/kubernetes)
@@ -32,6 +33,7 @@ describe() {
       variables="-X $package.gitVersion=$VERSION -X $package.gitMajor=1"
       variables+=" -X $package.gitMinor=${minor%%.*} -X $package.gitTreeState=clean"
       PACKAGES=(.) PROGRAMS=(kubernetes)
+      LINKS=(kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl)
       ;;
     etcd)
       VERSION=$(module_version "$name" go.etcd.io/etcd/server/v3)
@@ -43,6 +45,7 @@ describe() {
       tags=$CONTAINERD_TAGS
       PACKAGES=(. "$CONTAINERD/cmd/containerd-shim-runc-v2")
       PROGRAMS=(containerd containerd-shim-runc-v2)
+      LINKS=(ctr)
       ;;
     runc)
       # Static, so that it runs in the image and on any host alike.
@@ -87,22 +90,24 @@ check_go() {
 # directory_of NAME: where its programs are or will be. Expects describe.
 directory_of() {
   local name=$1 key
+  # shellcheck disable=SC2046  # names of Go files have no blanks
   key=$(cd "$REPO/upstream/$name" &&
-    hash_of go.mod go.sum *.go "${FLAGS[@]}" "$CGO" "${PACKAGES[@]}" "${PROGRAMS[@]}" \
-      "$(go_version)" "$(go env GOARCH)" 2>/dev/null)
+    hash_of go.mod go.sum $(compgen -G '*.go') "${FLAGS[@]}" "$CGO" "${PACKAGES[@]}" \
+      "${PROGRAMS[@]}" "${LINKS[@]}" "$(go_version)" "$(go env GOARCH)")
   printf '%s' "$CACHE/upstream/$name-$key"
 }
 
 # Into the directory $1, from the module's folder. Expects describe.
 compile() {
-  local into=$1 stale index
+  local into=$1 stale index link
   export CGO_ENABLED=$CGO
   progress "$LABEL: reading its packages"
   go mod download
   stale=$(go list -deps "${FLAGS[@]}" -f '{{if .Stale}}{{.ImportPath}}{{end}}' "${PACKAGES[@]}" | wc -l)
   for index in "${!PACKAGES[@]}"; do
-    go build -v "${FLAGS[@]}" -o "$into/${PROGRAMS[index]}" "${PACKAGES[index]}" 2>&1
+    nice go build -v "${FLAGS[@]}" -o "$into/${PROGRAMS[index]}" "${PACKAGES[index]}" 2>&1
   done | progress_lines "$LABEL" "$stale" "packages built"
+  for link in "${LINKS[@]}"; do ln -s "${PROGRAMS[0]}" "$into/$link"; done
 }
 
 build_one() {

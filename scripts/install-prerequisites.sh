@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that building, testing and running need. Does nothing, quickly, when
+# all are there. With --list it prints the names.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+PACKAGES=(
+  # compilers and tools
+  binutils ca-certificates ccache cmake g++ git make ninja-build pkg-config shellcheck
+  # libraries of the C++ programs
+  libboost-json1.81-dev libboost1.81-dev libcli11-dev libcurl4-openssl-dev libexpected-dev
+  libfmt-dev libmnl-dev libsimdjson-dev libspdlog-dev libsqlite3-dev libssl-dev libyaml-cpp-dev
+  prometheus-cpp-dev
+  # their tests
+  libbenchmark-dev libgmock-dev libgtest-dev librapidcheck-dev
+  # upstream programs (runc) and images
+  buildah libseccomp-dev mmdebstrap
+  # nodes
+  conntrack iproute2 iptables nftables procps util-linux
+)
+
+is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
+missing_packages() {
+  local package
+  for package in "${PACKAGES[@]}"; do
+    is_installed "$package" || printf '%s\n' "$package"
+  done
+}
+
+install_packages() {
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update
+  apt-get install -y --no-install-recommends "$@"
+}
+
+main() {
+  local missing
+  if [[ ${1:-} == --list ]]; then
+    printf '%s\n' "${PACKAGES[@]}"
+    return
+  fi
+  need dpkg-query "this project builds on Debian 12"
+  mapfile -t missing < <(missing_packages)
+  if ((${#missing[@]} == 0)); then return; fi
+  if ((EUID != 0)); then
+    die "these packages are not installed: ${missing[*]}" \
+      "run 'sudo apt-get install ${missing[*]}', or this script as root"
+  fi
+  phase "Debian packages: ${#missing[@]} to install" "the log's end is apt's own message" \
+    install_packages "${missing[@]}"
+}
+
+main "$@"

@@ -1,0 +1,149 @@
+#!/usr/bin/env bash
+# Builds the tests and runs them. The last line is "N passed, N failed, N skipped" (test cases).
+#
+#   test.sh [unit|integration|root|e2e|full]...     default: unit; full: all of them
+#
+#   unit         no root, no network
+#   integration  a real kube-apiserver and etcd (built first if need be)
+#   root         namespaces, mounts, cgroups
+#   e2e          clusters in a cluster, from the images (built first if need be)
+#
+# Environment: VK8S_BUILD_DIR (default build/dev), VK8S_PRESET (default dev).
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/scripts/lib.sh"
+
+PRESET=${VK8S_PRESET:-dev}
+BUILD_DIR=${VK8S_BUILD_DIR:-$REPO/build/$PRESET}
+RESULTS=$BUILD_DIR/test-results
+PASSED=0 FAILED=0 SKIPPED=0
+
+# The totals come last whatever happens; a build that fails is one failure.
+finish() {
+  local rc=$?
+  if ((rc != 0 && FAILED == 0)); then FAILED=1; fi
+  printf '%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"
+  if ((FAILED > 0 || PASSED + SKIPPED == 0)); then exit 1; fi
+}
+
+# The tests find what they need in the environment, and skip without it.
+export_upstream() {
+  local name variable
+  for name in "$@"; do
+    variable=VK8S_UPSTREAM_${name^^}
+    export "${variable//-/_}=$("$REPO/upstream/build.sh" --print-dir "$name")"
+  done
+}
+
+prepare() {
+  local label=$1
+  case $label in
+    unit) ;;
+    integration)
+      "$REPO/upstream/build.sh" kubernetes etcd
+      export_upstream kubernetes etcd
+      ;;
+    root | e2e)
+      "$REPO/images/build.sh" vnode registry controller
+      mapfile -t names < <("$REPO/upstream/build.sh" --list)
+      export_upstream "${names[@]}"
+      VK8S_VNODE_ROOTFS=$("$REPO/images/build.sh" --print-dir vnode)
+      VK8S_REGISTRY_ROOTFS=$("$REPO/images/build.sh" --print-dir registry)
+      VK8S_VNODE_OCI=$("$REPO/images/build.sh" --print-oci vnode)
+      VK8S_CONTROLLER_OCI=$("$REPO/images/build.sh" --print-oci controller)
+      export VK8S_VNODE_ROOTFS VK8S_REGISTRY_ROOTFS VK8S_VNODE_OCI VK8S_CONTROLLER_OCI
+      ;;
+  esac
+}
+
+# names_of LABEL: the test programs with it.
+names_of() {
+  ctest --test-dir "$BUILD_DIR" -N -L "^$1\$" | sed -n 's/^ *Test *#[0-9]*: //p'
+}
+
+# run_ctest LABEL: results as XML in RESULTS/LABEL; its status says nothing here, add_up counts.
+run_ctest() {
+  local label=$1 jobs=1
+  if [[ $label == unit ]]; then jobs=$(nproc); fi
+  GTEST_OUTPUT="xml:$RESULTS/$label/" GTEST_COLOR=no ctest --test-dir "$BUILD_DIR" -L "^$label\$" \
+    -j "$jobs" --output-on-failure --output-junit "$RESULTS/$label.junit" 2>&1 |
+    progress_tests "$label" || true
+}
+
+progress_tests() {
+  local line
+  while IFS= read -r line; do
+    printf '%s\n' "$line"
+    if [[ $line =~ ^\ *([0-9]+)/([0-9]+)\ Test ]]; then
+      progress "$1: ${BASH_REMATCH[1]} of ${BASH_REMATCH[2]} programs"
+    fi
+  done
+}
+
+# junit_status LABEL NAME: run, fail, notrun or nothing.
+junit_status() {
+  sed -n "s/.*<testcase name=\"$2\" .* status=\"\([a-z]*\)\".*/\1/p" "$RESULTS/$1.junit"
+}
+
+# add_program LABEL NAME: adds NAME's cases to the totals. A program that crashed left no XML, or
+# says that all passed and ended badly all the same: one failure.
+add_program() {
+  local label=$1 name=$2 xml=$RESULTS/$1/$2.xml status word a b c failed=0
+  status=$(junit_status "$label" "$name")
+  if [[ -s $xml ]]; then
+    while read -r word a b c; do
+      case $word in
+        totals) PASSED=$((PASSED + a)) FAILED=$((FAILED + b)) SKIPPED=$((SKIPPED + c)) failed=$b ;;
+        *) say "  $word $a $b $c" ;;
+      esac
+    done < <(awk -f "$REPO/scripts/test-totals.awk" "$xml")
+    if ((failed > 0)) || [[ $status != fail ]]; then return; fi
+  elif [[ $status == run ]]; then
+    PASSED=$((PASSED + 1))
+    return
+  elif [[ $status == notrun || $status == disabled ]]; then
+    SKIPPED=$((SKIPPED + 1))
+    say "  skipped $name: not run"
+    return
+  fi
+  FAILED=$((FAILED + 1))
+  say "  failed $name: the program ended badly (crash, time limit or sanitizer)"
+}
+
+run_label() {
+  local label=$1 name names before=$FAILED
+  mapfile -t names < <(names_of "$label")
+  if ((${#names[@]} == 0)); then
+    say "$label tests: there are none"
+    return
+  fi
+  rm -rf "${RESULTS:?}/$label" "$RESULTS/$label.junit"
+  mkdir -p "$RESULTS/$label"
+  phase "$label tests: ${#names[@]} programs" "the log has the output of the tests that failed" \
+    run_ctest "$label"
+  for name in "${names[@]}"; do add_program "$label" "$name"; done
+  if ((FAILED > before)); then say "  output: $LOGS/$(_log_name "$label tests: ${#names[@]} programs").log"; fi
+}
+
+main() {
+  local labels=() label
+  for label in "${@:-unit}"; do
+    case $label in
+      unit | integration | root | e2e) labels+=("$label") ;;
+      full) labels=(unit integration root e2e) ;;
+      -h | --help)
+        sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1
+        return
+        ;;
+      *) die "test.sh: '$label' is not a set of tests" "use unit, integration, root, e2e or full" ;;
+    esac
+  done
+  trap finish EXIT
+  phase "build ($PRESET)" "the log names the file that does not compile" \
+    cmake_build "$BUILD_DIR" "$PRESET" "build ($PRESET)"
+  for label in "${labels[@]}"; do
+    prepare "$label"
+    run_label "$label"
+  done
+}
+
+main "$@"
