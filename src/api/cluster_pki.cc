@@ -102,8 +102,10 @@ Result<pki::KeyPair> issue_agent_server(const pki::KeyPair& ca, std::string_view
 }  // namespace
 
 Result<pki::KeyPair> key_pair(const FileSet& files, std::string_view name) {
-  return pki::KeyPair{.certificate_pem = VK8S_TRY(file(files, fmt::format("{}.crt", name))),
-                      .key_pem = VK8S_TRY(file(files, fmt::format("{}.key", name)))};
+  pki::KeyPair pair;
+  pair.certificate_pem = VK8S_TRY(file(files, fmt::format("{}.crt", name)));
+  pair.key_pem = VK8S_TRY(file(files, fmt::format("{}.key", name)));
+  return pair;
 }
 
 Result<FileSet> create_cluster_pki(std::string_view cluster_name) {

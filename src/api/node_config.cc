@@ -100,7 +100,8 @@ Json to_json(const NodeConfig& config) {
     mirrors.push_back(to_json(mirror));
   }
   const std::string_view role = to_string(config.role);
-  return {{"apiVersion", boost::json::string_view(kAgentApiVersion.data(), kAgentApiVersion.size())},
+  const std::string_view version = kAgentApiVersion;
+  return {{"apiVersion", boost::json::string_view(version.data(), version.size())},
           {"clusterName", config.cluster_name},
           {"nodeName", config.node_name},
           {"role", boost::json::string_view(role.data(), role.size())},

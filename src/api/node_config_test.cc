@@ -124,7 +124,8 @@ TEST(NodeConfig, RefusesAddressesThatAreNone) {
   EXPECT_THAT(refusal_of("upstreamDNS", JsonArray{"dns.example"}), HasSubstr("upstreamDNS"));
   EXPECT_THAT(refusal_of("upstreamDNS", JsonArray{"10.0.0.1 }\n import /etc/passwd"}),
               HasSubstr("upstreamDNS"));
-  EXPECT_THAT(refusal_of("upstreamDNS", JsonArray{1}), HasSubstr("upstreamDNS[0]: must be a string"));
+  EXPECT_THAT(refusal_of("upstreamDNS", JsonArray{1}),
+              HasSubstr("upstreamDNS[0]: must be a string"));
 }
 
 TEST(NodeConfig, RefusesLabelsTaintsAndMirrorsThatAreNone) {

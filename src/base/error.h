@@ -90,7 +90,7 @@ using base::Status;
 }  // namespace vk8s
 
 // auto cert = VK8S_TRY(load(path));  returns the error of load() from the
-// enclosing function (or lambda), or goes on with the value. May be nested.
+// enclosing function, or goes on. May be nested, but not in braces: T{a, TRY(b)} leaks a (GCC 12).
 #define VK8S_TRY(expression) \
   VK8S_DETAIL_TRY(VK8S_DETAIL_JOIN(vk8s_try_, __COUNTER__), expression, .error())
 

@@ -91,7 +91,10 @@ Result<KeyPair> sign_and_write(X509* certificate, EVP_PKEY* key, EVP_PKEY* signe
   if (PEM_write_bio_X509(bio.get(), certificate) != 1) {
     return fail_openssl(Errc::kInternal, "write a certificate as PEM");
   }
-  return KeyPair{.certificate_pem = content(bio.get()), .key_pem = VK8S_TRY(private_pem(key))};
+  KeyPair pair;
+  pair.certificate_pem = content(bio.get());
+  pair.key_pem = VK8S_TRY(private_pem(key));
+  return pair;
 }
 
 Result<WallTime> to_wall_time(const ASN1_TIME* time) {

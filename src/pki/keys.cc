@@ -117,8 +117,10 @@ Result<X509Ptr> read_certificate(std::string_view pem) {
 
 Result<SigningKey> create_signing_key() {
   const KeyPtr key = VK8S_TRY(generate_key());
-  return SigningKey{.private_pem = VK8S_TRY(private_pem(key.get())),
-                    .public_pem = VK8S_TRY(public_pem(key.get()))};
+  SigningKey signing;
+  signing.private_pem = VK8S_TRY(private_pem(key.get()));
+  signing.public_pem = VK8S_TRY(public_pem(key.get()));
+  return signing;
 }
 
 bool matches_key(std::string_view certificate_pem, std::string_view key_pem) {

@@ -56,8 +56,9 @@ Result<CertificateRequestInfo> parse_certificate_request(std::string_view pem) {
                         "certificate request: its signature is not by its own key");
   }
   AlternativeNames names = VK8S_TRY(requested_names(request.get()));
+  Subject subject = VK8S_TRY(from_x509_name(X509_REQ_get_subject_name(request.get())));
   return CertificateRequestInfo{
-      .subject = VK8S_TRY(from_x509_name(X509_REQ_get_subject_name(request.get()))),
+      .subject = std::move(subject),
       .dns_names = std::move(names.dns_names),
       .ip_addresses = std::move(names.ip_addresses),
       .other_names = std::move(names.other_names)};
