@@ -90,6 +90,8 @@ Status Agent::create_clients() {
       loop_, *client_, kube::resources::kNode,
       is_master ? "" : fmt::format("metadata.name={}", config_.node_name),
       [this](const kube::WatchEvent& event) { on_node(event); }, log_.child("nodes"));
+  provisioner_ = std::make_unique<LocalProvisioner>(loop_, runner_, *client_, paths_,
+                                                    config_.node_name, log_.child("volumes"));
   if (is_master) {
     control_plane_ = std::make_unique<ControlPlane>(loop_, *client_, config_, log_.child("master"));
   }
@@ -146,9 +148,14 @@ Status Agent::add_components() {
   if (is_master) {
     add("coredns", after_api_server, coredns_argv(paths_), nullptr);
   } else {
-    node_watch_->start();
+    start_watches();
   }
   return {};
+}
+
+void Agent::start_watches() {
+  node_watch_->start();
+  provisioner_->start();
 }
 
 void Agent::on_api_server_ready() {
@@ -156,7 +163,7 @@ void Agent::on_api_server_ready() {
   if (!started) {
     log_.error("bootstrap objects cannot be made", {{"error", started.error().message()}});
   }
-  node_watch_->start();
+  start_watches();
 }
 
 void Agent::on_node(const kube::WatchEvent& event) {

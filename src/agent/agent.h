@@ -8,6 +8,7 @@
 #include "agent/bootstrap_objects.h"
 #include "agent/component_config.h"
 #include "agent/control_plane.h"
+#include "agent/local_provisioner.h"
 #include "agent/node_paths.h"
 #include "agent/node_tracker.h"
 #include "agent/status_server.h"
@@ -39,6 +40,7 @@ class Agent {
   void add(std::string name, std::vector<std::string> after, Argv argv, Probe probe,
            bool is_task = false);
   void on_api_server_ready();
+  void start_watches();
   void on_node(const kube::WatchEvent& event);
 
   EventLoop& loop_;
@@ -55,6 +57,7 @@ class Agent {
   // Writes this Node, as the kubelet: NodeRestriction holds it to that one.
   std::unique_ptr<kube::Client> node_client_;
   std::unique_ptr<ObjectWatch> node_watch_;
+  std::unique_ptr<LocalProvisioner> provisioner_;
   std::unique_ptr<ControlPlane> control_plane_;  // masters only
   std::unique_ptr<Supervisor> supervisor_;
   kube::Call pod_cidr_call_;

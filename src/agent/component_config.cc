@@ -115,6 +115,7 @@ Result<std::string> kubelet_config(const api::NodeConfig& config, const NodePath
       {"resolvConf", paths.run + "/resolv.conf"},
       {"healthzBindAddress", "127.0.0.1"},
       {"maxPods", 250},
+      {"makeIPTablesUtilChains", false},
       {"serializeImagePulls", false},
       {"registerWithTaints", taints_json(config.taints)},
       {"enforceNodeAllocatable", JsonArray{"pods"}},
