@@ -4,7 +4,8 @@
 #
 #   images/build.sh [--build-dir DIR] [--refresh] [NAME...]   all, or vnode controller registry
 #   images/build.sh [--build-dir DIR] --print-dir NAME        NAME's unpacked root file system
-#   images/build.sh [--build-dir DIR] --print-oci NAME        NAME's OCI layout (tag "latest")
+#   images/build.sh [--build-dir DIR] --print-oci NAME        NAME's OCI layout
+#   images/build.sh --print-name NAME                         its name, as in vk8s/vnode:v1.37.2
 #
 # The C++ programs come from DIR/bin (default build/release, built if a program is not there);
 # --refresh makes the common base anew, with Debian's latest updates.
@@ -113,6 +114,16 @@ upstream_directories() {
   done
 }
 
+# A node image is as its Kubernetes, the others as the project.
+version_of() {
+  case $1 in
+    vnode) awk '$1 == "k8s.io/kubernetes" {print $2; exit}' "$REPO/upstream/kubernetes/go.mod" ;;
+    *) sed -n 's/^project(.* VERSION \([0-9.]*\).*/v\1/p' "$REPO/CMakeLists.txt" ;;
+  esac
+}
+
+name_of() { printf 'vk8s/%s:%s' "$1" "$(version_of "$1")"; }
+
 registry_package() { apt-cache policy docker-registry | awk '$1 == "Candidate:" {print $2}'; }
 
 # image_directory NAME: its cache entry. The key covers all that goes in.
@@ -128,7 +139,8 @@ image_directory() {
     inputs+=("$(registry_package)" "$(sha256sum <"$REPO/images/registry/config.yml")")
   fi
   cd "$REPO/images/$name"
-  printf '%s' "$IMAGES/$name-$(hash_of Dockerfile "$(base_directory)" "${inputs[@]##*/}")"
+  printf '%s' "$IMAGES/$name-$(hash_of Dockerfile "$(name_of "$name")" \
+    "$(base_directory)" "${inputs[@]##*/}" "$(declare -f "stage_$name" write_layout)")"
 }
 
 # stage_NAME CONTEXT: fills the build context.
@@ -166,7 +178,7 @@ unpack() {
   return $rc
 }
 
-# write_layout TAG PARTIAL: PARTIAL/oci, layers not compressed: they are read on the same machine.
+# write_layout TAG PARTIAL NAME: PARTIAL/oci, layers not compressed: they are read on the same machine.
 # (buildah compresses an OCI layout whatever it is told; as "dir" it obeys.)
 write_layout() {
   local blobs=$2/oci/blobs/sha256 manifest file
@@ -175,7 +187,8 @@ write_layout() {
   manifest=$(sha256sum <"$2/dir/manifest.json" | cut -d ' ' -f 1)
   printf '{"schemaVersion":2,"manifests":[{"mediaType":"%s","digest":"sha256:%s","size":%d,%s}]}' \
     application/vnd.oci.image.manifest.v1+json "$manifest" "$(stat -c %s "$2/dir/manifest.json")" \
-    '"annotations":{"org.opencontainers.image.ref.name":"latest"}' >"$2/oci/index.json"
+    "\"annotations\":{\"io.containerd.image.name\":\"docker.io/$3\",\"org.opencontainers.image.ref.name\":\"${3##*:}\"}" \
+    >"$2/oci/index.json"
   printf '{"imageLayoutVersion":"1.0.0"}' >"$2/oci/oci-layout"
   mv "$2/dir/manifest.json" "$blobs/$manifest"
   for file in "$2/dir"/*; do
@@ -195,7 +208,7 @@ build_image() {
   tag=localhost/vk8s/$name:${into##*-}
   store bud --layers --timestamp 0 --pull-never --build-arg "BASE=$(base_tag "$(base_directory)")" \
     -f "$REPO/images/$name/Dockerfile" -t "$tag" "$partial/context"
-  write_layout "$tag" "$partial"
+  write_layout "$tag" "$partial" "$(name_of "$name")"
   if [[ $name != controller ]]; then unpack "$tag" "$partial/rootfs"; fi
   rm -r "$partial/context"
   chmod 755 "$partial"
@@ -224,7 +237,7 @@ ensure_image() {
     phase "image vk8s/$name" "the log's end says why; 'rm -rf $IMAGES' starts afresh" \
       with_lock "$IMAGES/.build.lock" build_image "$name" "$into"
   fi
-  say "$(printf '%-44s %10s' "image vk8s/$name:${into##*-}" "$(size_of "$into/oci") MiB")"
+  say "$(printf '%-44s %10s' "image $(name_of "$name")" "$(size_of "$into/oci") MiB")"
 }
 
 print_part() {
@@ -257,6 +270,10 @@ main() {
       --refresh) rm -rf "$(base_directory)" ;;
       --print-dir) print_part "${2:?--print-dir needs a NAME}" rootfs && return ;;
       --print-oci) print_part "${2:?--print-oci needs a NAME}" oci && return ;;
+      --print-name)
+        programs_of "${2:?--print-name needs a NAME}" >/dev/null
+        name_of "$2" && echo && return
+        ;;
       -*) die "option $1 is not known" "see images/build.sh --help" ;;
       *) programs_of "$1" >/dev/null && names+=("$1") ;;
     esac

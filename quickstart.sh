@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# From a fresh clone to a virtual cluster on this machine: installs what building needs, builds
+# everything, starts the embedded host, installs the operator and creates the sample cluster.
+# Run it again at any time: what is done already takes no time.
+#
+#   quickstart.sh [--nodes N] [--sample FILE] [--until PHASE]
+#
+#   --nodes N        nodes of the embedded host (default 1)
+#   --sample FILE    the Vk8s to create (default config/samples/vk8s-1-37.yaml)
+#   --until PHASE    stop after prerequisites, programs, images, host, operator or cluster
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/scripts/lib.sh"
+
+PHASES=(prerequisites programs images host operator cluster)
+NODES=1
+SAMPLE=$REPO/config/samples/vk8s-1-37.yaml
+UNTIL=cluster
+BUILD_DIR=$REPO/build/release
+CLI=$BUILD_DIR/bin/kubectl-vk8s
+
+parse_arguments() {
+  while (($#)); do
+    case $1 in
+      --nodes) NODES=${2:?--nodes needs a number} && shift ;;
+      --sample) SAMPLE=$(realpath "${2:?--sample needs a FILE}") && shift ;;
+      --until) UNTIL=${2:?--until needs a phase} && shift ;;
+      -h | --help)
+        sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1
+        exit 0
+        ;;
+      *) die "quickstart.sh: '$1' is not an option" "see quickstart.sh --help" ;;
+    esac
+    shift
+  done
+  [[ " ${PHASES[*]} " == *" $UNTIL "* ]] || die "--until $UNTIL: no such phase" "use one of: ${PHASES[*]}"
+  [[ $NODES =~ ^[1-9][0-9]?$ ]] || die "--nodes $NODES: not a number of nodes" "use 1 to 64"
+  ((EUID == 0)) || die "the embedded host needs root (namespaces, mounts)" "run it with sudo -E"
+}
+
+# kubectl of the built Kubernetes, with the embedded host's kubeconfig.
+host_kubectl() {
+  "$("$REPO/upstream/build.sh" --print-dir kubernetes)/kubectl" \
+    --kubeconfig "$LOGS/../quickstart.kubeconfig" "$@"
+}
+
+run_prerequisites() { "$REPO/scripts/install-prerequisites.sh"; }
+
+run_programs() {
+  group "upstream programs" "$REPO/upstream/build.sh"
+  phase "C++ programs" "the log names the file that does not compile" \
+    cmake_build "$BUILD_DIR" release "C++ programs" vk8s-agent vk8s-controller kubectl-vk8s pause
+}
+
+run_images() { group images "$REPO/images/build.sh" --build-dir "$BUILD_DIR"; }
+
+# The CLI prints its own progress.
+host_up() {
+  "$CLI" host up --nodes "$NODES" \
+    --rootfs "$("$REPO/images/build.sh" --build-dir "$BUILD_DIR" --print-dir vnode)" \
+    --registry-rootfs "$("$REPO/images/build.sh" --build-dir "$BUILD_DIR" --print-dir registry)"
+}
+
+run_host() {
+  group "embedded host" host_up
+  (umask 077 && "$CLI" host kubeconfig >"$LOGS/../quickstart.kubeconfig")
+}
+
+install_operator() {
+  host_kubectl apply --server-side -f "$REPO/config/crd" -f "$REPO/config/rbac" \
+    -f "$REPO/config/manager"
+  host_kubectl -n vk8s-system rollout status deployment/vk8s-controller-manager --timeout=120s
+}
+
+run_operator() {
+  phase operator "'kubectl -n vk8s-system describe pods' names the cause" install_operator
+}
+
+create_sample() {
+  host_kubectl apply -f "$SAMPLE"
+  host_kubectl wait -f "$SAMPLE" --for=jsonpath='{.status.phase}'=Running --timeout=300s
+}
+
+run_cluster() {
+  phase "cluster of $(basename "$SAMPLE")" "'kubectl describe vk8s' shows its conditions" \
+    create_sample
+}
+
+main() {
+  local name start
+  start=$(now_ms)
+  parse_arguments "$@"
+  for name in "${PHASES[@]}"; do
+    "run_$name"
+    if [[ $name == "$UNTIL" ]]; then break; fi
+  done
+  say "$(printf '%-44s %10s' all "$(seconds_since "$start")")"
+}
+
+main "$@"
