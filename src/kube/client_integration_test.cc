@@ -6,6 +6,7 @@
 
 #include "kube/client.h"
 #include "kube/testing/api_server.h"
+#include "kube/testing/client_contract.h"
 #include "kube/testing/loop_thread.h"
 
 namespace vk8s::kube {
@@ -91,6 +92,13 @@ class ClientTest : public ::testing::Test {
 };
 
 std::unique_ptr<testing::ApiServer> ClientTest::server_;
+
+TEST_F(ClientTest, KeepsTheContractOfAClient) {
+  for (const auto& check : testing::client_contract()) {
+    SCOPED_TRACE(check.name);
+    check.run(*blocking_);
+  }
+}
 
 TEST_F(ClientTest, CreatesGetsPatchesAndRemoves) {
   const ObjectKey key{"default", "life"};
