@@ -11,6 +11,11 @@
 #include "http/client_transfer.h"
 
 namespace vk8s::http {
+namespace {
+
+constexpr std::uint32_t kSilentMilliseconds = 3000;
+
+}  // namespace
 
 // libcurl's multi handle on the event loop. libcurl's callbacks only take note;
 // owners are told in deliver(), outside of libcurl, so that they may start and
@@ -41,6 +46,8 @@ class Client::Engine : public std::enable_shared_from_this<Client::Engine> {
   static int close_socket(void* self, curl_socket_t fd);
   void tune(curl_socket_t fd) const;
   Registration watch(curl_socket_t fd, EventLoop::Interest interest, int action);
+
+  void cut_silent_connections();
 
   void act(curl_socket_t fd, int action);
   void collect_ended();
@@ -143,6 +150,7 @@ void Client::Engine::drop(std::uint64_t id) {
   transfers_.erase(found);
   if (transfer->handle() != nullptr && multi_ != nullptr) {
     curl_multi_remove_handle(multi_, transfer->handle());
+    cut_silent_connections();
   }
 }
 
@@ -150,6 +158,21 @@ void Client::Engine::drop_connections() {
   // libcurl sees the end of each stream and forgets the connection.
   for (const curl_socket_t fd : sockets_) {
     ::shutdown(fd, SHUT_RDWR);
+  }
+}
+
+// A request has been given up. If its connection's peer has not acknowledged
+// bytes for a while, the next request is not to wait on it as well: it would until
+// dead_peer_timeout.
+void Client::Engine::cut_silent_connections() {
+  for (const curl_socket_t fd : sockets_) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+        info.tcpi_state == TCP_ESTABLISHED && info.tcpi_unacked > 0 &&
+        info.tcpi_last_ack_recv > kSilentMilliseconds) {
+      ::shutdown(fd, SHUT_RDWR);
+    }
   }
 }
 
@@ -250,6 +273,9 @@ void Client::Engine::collect_ended() {
     const CURLcode code = message->data.result;
     curl_multi_remove_handle(multi_, transfer->handle());
     transfer->finish(code);
+    if (code == CURLE_OPERATION_TIMEDOUT) {
+      cut_silent_connections();
+    }
   }
 }
 
