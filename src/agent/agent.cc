@@ -11,22 +11,32 @@
 namespace vk8s::agent {
 namespace {
 
+// Of the 30 s that a vnode's pod has in all.
+constexpr auto kPodStopTimeout = std::chrono::seconds(15);
+
+// This node's API server, without saying who one is.
+Result<kube::ClientConfig> server_config(const NodePaths& paths, const api::NodeConfig& config) {
+  kube::ClientConfig client;
+  client.server = api_server_url(config);
+  client.ca_pem = VK8S_TRY(sys::read_file(paths.given("ca.crt")));
+  return client;
+}
+
 Result<kube::ClientConfig> given_identity(const NodePaths& paths, const api::NodeConfig& config,
                                           const std::string& name) {
-  return kube::ClientConfig{
-      .server = api_server_url(config),
-      .ca_pem = VK8S_TRY(sys::read_file(paths.given("ca.crt"))),
-      .client_certificate_pem = VK8S_TRY(sys::read_file(paths.given(name + ".crt"))),
-      .client_key_pem = VK8S_TRY(sys::read_file(paths.given(name + ".key")))};
+  kube::ClientConfig client = VK8S_TRY(server_config(paths, config));
+  client.client_certificate_pem = VK8S_TRY(sys::read_file(paths.given(name + ".crt")));
+  client.client_key_pem = VK8S_TRY(sys::read_file(paths.given(name + ".key")));
+  return client;
 }
 
 Result<kube::ClientConfig> bootstrap_identity(const NodePaths& paths,
                                               const api::NodeConfig& config) {
+  kube::ClientConfig client = VK8S_TRY(server_config(paths, config));
   const auto pair = VK8S_TRY_CONTEXT(issue_bootstrap_identity(paths), "bootstrap identity");
-  return kube::ClientConfig{.server = api_server_url(config),
-                            .ca_pem = VK8S_TRY(sys::read_file(paths.given("ca.crt"))),
-                            .client_certificate_pem = pair.certificate_pem,
-                            .client_key_pem = pair.key_pem};
+  client.client_certificate_pem = pair.certificate_pem;
+  client.client_key_pem = pair.key_pem;
+  return client;
 }
 
 Status write_config_files(const std::vector<ConfigFile>& files) {
@@ -40,7 +50,8 @@ Status write_config_files(const std::vector<ConfigFile>& files) {
 }  // namespace
 
 Agent::Agent(EventLoop& loop, NodePaths paths, Log log)
-    : loop_(loop), paths_(std::move(paths)), log_(std::move(log)), runner_(loop) {}
+    : loop_(loop), paths_(std::move(paths)), log_(std::move(log)), runner_(loop),
+      pod_stopper_(loop, log_.child("pods")) {}
 
 Agent::~Agent() = default;
 
@@ -98,21 +109,21 @@ Status Agent::create_clients() {
   return {};
 }
 
-void Agent::add(std::string name, std::vector<std::string> after, Argv argv, Probe probe,
-                bool is_task) {
+sys::SpawnOptions Agent::component_command(Argv argv) const {
   sys::SpawnOptions options{.argv = std::move(argv),
                             .environment = sys::scrubbed_environment(),
                             .cgroup_procs = cgroup_procs_,
                             .die_with_parent = true};
   // runc, the shims and the CNI plugins are found by PATH.
-  options.environment["PATH"] =
-      fmt::format("{}:{}", paths_.programs, options.environment["PATH"]);
-  [[maybe_unused]] const Status added = supervisor_->add(
-      {.name = std::move(name),
-       .after = std::move(after),
-       .command = [options = std::move(options)]() -> Result<sys::SpawnOptions> { return options; },
-       .probe = std::move(probe),
-       .is_task = is_task});
+  options.environment["PATH"] = fmt::format("{}:{}", paths_.programs, options.environment["PATH"]);
+  return options;
+}
+
+void Agent::add(ComponentSpec spec, Argv argv) {
+  spec.command = [options = component_command(std::move(argv))]() -> Result<sys::SpawnOptions> {
+    return options;
+  };
+  [[maybe_unused]] const Status added = supervisor_->add(std::move(spec));
 }
 
 Status Agent::add_components() {
@@ -126,27 +137,30 @@ Status Agent::add_components() {
     }
   });
   const bool is_master = config_.role == api::NodeRole::kMaster;
-  std::vector<std::string> after_api_server;
+  std::vector<std::string> api_server;  // what its clients on this node wait for
   if (is_master) {
-    add("etcd", {}, etcd_argv(paths_), nullptr);
+    add({.name = "etcd"}, etcd_argv(paths_));
     // It retries etcd, so it need not wait: most of its start is its own.
-    add("kube-apiserver", {}, api_server_argv(config_, paths_, facts_),
-        api_server_probe(*client_));
-    after_api_server = {"kube-apiserver"};
+    add({.name = "kube-apiserver", .probe = api_server_probe(*client_)},
+        api_server_argv(config_, paths_, facts_));
+    api_server = {"kube-apiserver"};
   }
-  add("containerd", {}, containerd_argv(paths_), unix_socket_probe(paths_.containerd_socket()));
-  add("pause-image", {"containerd"}, pause_import_argv(paths_, facts_), nullptr, true);
-  std::vector<std::string> kubelet_needs = after_api_server;
+  add({.name = "containerd", .probe = unix_socket_probe(paths_.containerd_socket())},
+      containerd_argv(paths_));
+  add({.name = "pause-image", .after = {"containerd"}, .is_task = true},
+      pause_import_argv(paths_, facts_));
+  std::vector<std::string> kubelet_needs = api_server;
   kubelet_needs.emplace_back("containerd");
-  add("kubelet", kubelet_needs, kubelet_argv(config_, paths_, facts_), nullptr);
+  add({.name = "kubelet",
+       .after = std::move(kubelet_needs),
+       .after_stop = [this](auto done) { pod_stopper_.stop(kPodStopTimeout, std::move(done)); }},
+      kubelet_argv(config_, paths_, facts_));
+  add({.name = "kube-proxy", .after = api_server}, proxy_argv(paths_));
   if (is_master) {
-    add("kube-controller-manager", after_api_server, controller_manager_argv(config_, paths_),
-        nullptr);
-    add("kube-scheduler", after_api_server, scheduler_argv(paths_), nullptr);
-  }
-  add("kube-proxy", after_api_server, proxy_argv(paths_), nullptr);
-  if (is_master) {
-    add("coredns", after_api_server, coredns_argv(paths_), nullptr);
+    add({.name = "kube-controller-manager", .after = api_server},
+        controller_manager_argv(config_, paths_));
+    add({.name = "kube-scheduler", .after = api_server}, scheduler_argv(paths_));
+    add({.name = "coredns", .after = api_server}, coredns_argv(paths_));
   } else {
     start_watches();
   }

@@ -11,6 +11,7 @@
 #include "agent/local_provisioner.h"
 #include "agent/node_paths.h"
 #include "agent/node_tracker.h"
+#include "agent/pod_processes.h"
 #include "agent/status_server.h"
 #include "agent/supervisor.h"
 #include "base/event_loop.h"
@@ -36,9 +37,8 @@ class Agent {
   Status prepare();
   Status create_clients();
   Status add_components();
-  Status add_master_components();
-  void add(std::string name, std::vector<std::string> after, Argv argv, Probe probe,
-           bool is_task = false);
+  sys::SpawnOptions component_command(Argv argv) const;
+  void add(ComponentSpec spec, Argv argv);
   void on_api_server_ready();
   void start_watches();
   void on_node(const kube::WatchEvent& event);
@@ -50,6 +50,7 @@ class Agent {
   NodeFacts facts_;
   std::vector<std::string> cgroup_procs_;
   LoopProcessRunner runner_;
+  PodStopper pod_stopper_;
   std::unique_ptr<NodeTracker> tracker_;
   std::unique_ptr<StatusServer> status_server_;
   // Sees Nodes: the bootstrap identity on a master, the agent's own elsewhere.

@@ -325,10 +325,11 @@ Argv coredns_argv(const NodePaths& paths) {
 
 Result<std::vector<ConfigFile>> config_files(const api::NodeConfig& config, const NodePaths& paths,
                                              const NodeFacts& facts) {
+  const std::string kubelet = VK8S_TRY(kubelet_config(config, paths, facts));
   std::vector<ConfigFile> files{
       {paths.run + "/containerd.toml", containerd_toml(paths, facts)},
       {paths.run + "/cni/10-vk8s.conflist", cni_conflist(config, paths, facts)},
-      {paths.run + "/kubelet.json", VK8S_TRY(kubelet_config(config, paths, facts))},
+      {paths.run + "/kubelet.json", kubelet},
       {paths.run + "/proxy.json", proxy_config(config, paths, facts)},
       {paths.run + "/resolv.conf", resolv_conf(config, facts)},
   };
@@ -336,7 +337,8 @@ Result<std::vector<ConfigFile>> config_files(const api::NodeConfig& config, cons
     files.push_back(hosts_toml(mirror, paths));
   }
   if (config.role == api::NodeRole::kMaster) {
-    files.push_back({paths.run + "/Corefile", VK8S_TRY(corefile(config, paths, facts))});
+    const std::string text = VK8S_TRY(corefile(config, paths, facts));
+    files.push_back({paths.run + "/Corefile", text});
   }
   return files;
 }

@@ -61,8 +61,10 @@ bool is_current(const NodePaths& paths, const Leaf& leaf, const std::string& ca_
 }
 
 Result<pki::KeyPair> read_ca(const NodePaths& paths, const std::string& name) {
-  return pki::KeyPair{.certificate_pem = VK8S_TRY(sys::read_file(paths.given(name + ".crt"))),
-                      .key_pem = VK8S_TRY(sys::read_file(paths.given(name + ".key")))};
+  pki::KeyPair pair;
+  pair.certificate_pem = VK8S_TRY(sys::read_file(paths.given(name + ".crt")));
+  pair.key_pem = VK8S_TRY(sys::read_file(paths.given(name + ".key")));
+  return pair;
 }
 
 // Certificates are named by file, so a client reads a renewed one by itself.

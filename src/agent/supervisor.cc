@@ -155,8 +155,7 @@ void Supervisor::on_exit(Component& component, sys::ExitStatus exit) {
   component.timer.cancel();
   component.last_exit = exit.to_string();
   if (stopping_) {
-    set_state(component, ComponentState::kStopped);
-    stop_what_can();
+    on_stopped(component);
     return;
   }
   if (component.spec.is_task && exit.success()) {
@@ -192,11 +191,20 @@ void Supervisor::stop(std::function<void()> stopped) {
   for (const auto& component : components_) {
     component->timer.cancel();
     component->pending_probe.reset();
-    if (!component->process) {
-      set_state(*component, ComponentState::kStopped);
-    }
   }
   stop_what_can();
+}
+
+void Supervisor::on_stopped(Component& component) {
+  const auto done = [this, &component] {
+    set_state(component, ComponentState::kStopped);
+    stop_what_can();
+  };
+  if (component.spec.after_stop) {
+    component.spec.after_stop(done);
+  } else {
+    done();
+  }
 }
 
 void Supervisor::stop_what_can() {
@@ -216,12 +224,16 @@ void Supervisor::stop_what_can() {
     if (component->is_stopping || is_needed(*component)) {
       continue;
     }
+    component->is_stopping = true;
+    if (!component->process) {
+      on_stopped(*component);
+      continue;
+    }
     component->process->signal(SIGTERM);
     component->timer = timers_.after(component->spec.stop_timeout, [this, c = component.get()] {
       log_.warning("component did not stop in time: killed", {{"component", c->spec.name}});
       c->process->signal(SIGKILL);
     });
-    component->is_stopping = true;
   }
   if (all_stopped && stopped_) {
     const auto stopped = std::move(stopped_);

@@ -44,6 +44,9 @@ struct ComponentSpec {
   // Runs to success once ("import the pause image") instead of for ever; ready then.
   bool is_task = false;
   std::chrono::milliseconds stop_timeout = std::chrono::seconds(10);
+  // On the way down, after its process has ended and before what it needs is
+  // stopped: ends what it leaves behind, then calls done.
+  std::function<void(std::function<void()> done)> after_stop;
 };
 
 struct RestartPolicy {
@@ -98,6 +101,7 @@ class Supervisor {
   void on_exit(Component& component, sys::ExitStatus exit);
   void back_off(Component& component);
   void stop_what_can();
+  void on_stopped(Component& component);
 
   Timers& timers_;
   ProcessRunner& runner_;

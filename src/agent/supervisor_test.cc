@@ -182,6 +182,25 @@ TEST_F(SupervisorTest, StopsInTheOppositeOrder) {
   EXPECT_TRUE(stopped);
 }
 
+TEST_F(SupervisorTest, StopsNothingMoreUntilWhatAComponentLeavesBehindHasEnded) {
+  add("containerd");
+  std::function<void()> pods_ended;
+  ASSERT_TRUE(supervisor_.add({.name = "kubelet",
+                               .after = {"containerd"},
+                               .command = []() -> Result<sys::SpawnOptions> {
+                                 return sys::SpawnOptions{.argv = {"kubelet"}};
+                               },
+                               .after_stop = [&](auto done) { pods_ended = done; }}));
+  ready_["containerd"] = true;
+  supervisor_.start();
+  supervisor_.stop([] {});
+  runner_.end("kubelet", {});
+  EXPECT_THAT(runner_.signals, ElementsAre(Pair("kubelet", SIGTERM)));
+  pods_ended();
+  EXPECT_THAT(runner_.signals,
+              ElementsAre(Pair("kubelet", SIGTERM), Pair("containerd", SIGTERM)));
+}
+
 TEST_F(SupervisorTest, KillsWhatDoesNotStopInTime) {
   add("etcd");
   supervisor_.start();

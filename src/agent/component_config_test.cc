@@ -1,0 +1,193 @@
+#include "agent/component_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "agent/bootstrap_objects.h"
+#include "agent/leaf_certificates.h"
+#include "sys/file.h"
+
+namespace vk8s::agent {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr std::int64_t kGibibyte = std::int64_t{1} << 30;
+
+api::NodeConfig config() {
+  return {.cluster_name = "a",
+          .node_name = "a-master-1",
+          .kubernetes_version = "1.37.2",
+          .pod_network_cidr = "100.72.0.0/16",
+          .service_cidr = "100.80.0.0/16",
+          .pod_cidr = "100.72.3.0/24",
+          .cpu_millis = 2000,
+          .memory_bytes = 4 * kGibibyte};
+}
+
+NodeFacts facts() {
+  return {.node_ip = "10.1.2.3",
+          .machine_memory_bytes = 24 * kGibibyte,
+          .machine_cpus = 8,
+          .name_servers = {"10.0.0.53"}};
+}
+
+std::string file(const std::string& name, const api::NodeConfig& node = config(),
+                 const NodeFacts& found = facts()) {
+  const auto files = config_files(node, {}, found);
+  for (const ConfigFile& each : *files) {
+    if (each.path.ends_with(name)) {
+      return each.content;
+    }
+  }
+  return "no such file";
+}
+
+TEST(ComponentConfig, AllocatableIsThePodsLimitLessTheControlPlanesShare) {
+  const Reserved reserved = reserved_for_system(config(), facts());
+  EXPECT_EQ(reserved.memory_bytes, 20 * kGibibyte + 640 * 1024 * 1024);
+  EXPECT_EQ(reserved.cpu_millis, 6200);
+  api::NodeConfig host = config();
+  host.memory_bytes = host.cpu_millis = 0;
+  EXPECT_EQ(reserved_for_system(host, facts()).memory_bytes, 0);
+}
+
+TEST(ComponentConfig, KubeletTakesClusterDnsAndReservation) {
+  const auto kubelet = base::parse_json(file("/kubelet.json"));
+  ASSERT_TRUE(kubelet);
+  EXPECT_EQ(base::get_string(*kubelet, "clusterDNS.0"), "100.80.0.10");
+  EXPECT_EQ(base::get_string(*kubelet, "systemReserved.cpu"), "6200m");
+  EXPECT_EQ(base::get_bool(*kubelet, "authentication.anonymous.enabled"), false);
+}
+
+TEST(ComponentConfig, CorednsListensOnThePodCidrAndForwardsOnlyWhereItCan) {
+  EXPECT_THAT(file("/Corefile"), HasSubstr("bind 100.72.3.0"));
+  EXPECT_THAT(file("/Corefile"), HasSubstr("forward . 10.0.0.53"));
+  NodeFacts alone = facts();
+  alone.name_servers.clear();
+  EXPECT_THAT(file("/Corefile", config(), alone), Not(HasSubstr("forward")));
+  api::NodeConfig chosen = config();
+  chosen.upstream_dns = {"192.0.2.1", "192.0.2.2"};
+  EXPECT_THAT(file("/Corefile", chosen), HasSubstr("forward . 192.0.2.1 192.0.2.2"));
+}
+
+TEST(ComponentConfig, AWorkerHasNoCorefile) {
+  api::NodeConfig worker = config();
+  worker.role = api::NodeRole::kWorker;
+  EXPECT_EQ(file("/Corefile", worker), "no such file");
+}
+
+TEST(ComponentConfig, MirrorsBecomeHostsFiles) {
+  api::NodeConfig node = config();
+  node.mirrors = {{"*", "https://198.18.0.2:5000", "registry-ca.crt"}};
+  EXPECT_THAT(file("/certs.d/_default/hosts.toml", node),
+              HasSubstr("ca = \"/etc/vk8s/config/registry-ca.crt\""));
+}
+
+TEST(ComponentConfig, CniGivesAddressesOfThePodCidrWithoutMasquerading) {
+  const auto cni = base::parse_json(file("/10-vk8s.conflist"));
+  ASSERT_TRUE(cni);
+  EXPECT_EQ(base::get_string(*cni, "plugins.0.ipam.ranges.0.0.subnet"), "100.72.3.0/24");
+  EXPECT_EQ(base::get_bool(*cni, "plugins.0.ipMasq"), false);
+  EXPECT_EQ(base::get_int(*cni, "plugins.0.mtu"), 1450);
+}
+
+TEST(ComponentConfig, ProxyModeFollowsTheKernel) {
+  EXPECT_THAT(file("/proxy.json"), HasSubstr(R"("mode":"nftables")"));
+  NodeFacts old = facts();
+  old.nftables_proxy = false;
+  EXPECT_THAT(file("/proxy.json", config(), old), HasSubstr(R"("mode":"iptables")"));
+}
+
+TEST(ComponentConfig, ApiServerSaysItsAddressAndTakesNoSecretInArgv) {
+  const Argv argv = api_server_argv(config(), {}, facts());
+  EXPECT_THAT(argv, Contains("--advertise-address=10.1.2.3"));
+  EXPECT_THAT(argv, Contains("--service-cluster-ip-range=100.80.0.0/16"));
+}
+
+TEST(MasterLeaves, TheApiServersNamesAreThoseItIsReachedBy) {
+  api::NodeConfig node = config();
+  node.api_server_sans = {"a.team.svc", "10.96.0.7"};
+  const auto leaves = master_leaves(node, "10.1.2.3");
+  const auto& request = leaves.at(1).request;
+  EXPECT_THAT(request.dns_names, Contains("a.team.svc"));
+  EXPECT_THAT(request.dns_names, Contains("kubernetes.default.svc.cluster.local"));
+  EXPECT_THAT(request.ip_addresses,
+              testing::ElementsAre("127.0.0.1", "10.1.2.3", "100.80.0.1", "10.96.0.7"));
+}
+
+class LeafFiles : public testing::Test {
+ protected:
+  LeafFiles() : folder_(std::move(*sys::TempDir::create())) {
+    paths_.config = folder_.path();
+    paths_.state = folder_.path() + "/state";
+    paths_.run = folder_.path();
+    for (const auto& [name, content] : *api::create_cluster_pki("a")) {
+      EXPECT_TRUE(sys::write_file(paths_.given(name), content));
+    }
+  }
+  std::vector<std::string> ensure(const api::NodeConfig& node, const std::string& ip = "10.1.2.3",
+                                  pki::WallTime now = std::chrono::system_clock::now()) {
+    const auto issued = ensure_leaves(paths_, master_leaves(node, ip), now);
+    EXPECT_TRUE(issued) << issued.error().message();
+    return *issued;
+  }
+  sys::TempDir folder_;
+  NodePaths paths_;
+};
+
+TEST_F(LeafFiles, AreIssuedOnceAndKept) {
+  EXPECT_EQ(ensure(config()).size(), 8U);
+  EXPECT_TRUE(ensure(config()).empty());
+}
+
+TEST_F(LeafFiles, AreIssuedAnewForANewAddress) {
+  ensure(config());
+  EXPECT_THAT(ensure(config(), "10.9.9.9"), testing::ElementsAre("apiserver"));
+}
+
+TEST_F(LeafFiles, AreRenewedAfterTwoThirdsOfTheirLife) {
+  ensure(config());
+  const auto later = std::chrono::system_clock::now() + std::chrono::hours(24 * 300);
+  EXPECT_EQ(ensure(config(), "10.1.2.3", later).size(), 8U);
+}
+
+TEST_F(LeafFiles, APairWrittenHalfIsReplaced) {
+  ensure(config());
+  const std::string other = *sys::read_file(paths_.key("scheduler"));
+  ASSERT_TRUE(sys::write_file(paths_.key("coredns"), other));
+  EXPECT_THAT(ensure(config()), testing::ElementsAre("coredns"));
+}
+
+TEST_F(LeafFiles, KubeconfigsNameFilesAndHoldNoKey) {
+  ensure(config());
+  ASSERT_TRUE(write_kubeconfigs(paths_, config()));
+  const std::string kubeconfig = *sys::read_file(paths_.kubeconfig("scheduler"));
+  EXPECT_THAT(kubeconfig, HasSubstr("https://127.0.0.1:6443"));
+  EXPECT_THAT(kubeconfig, Not(HasSubstr("client-key-data")));
+}
+
+TEST(BootstrapObjects, TheDnsServiceHasItsAddressAndNoSelector) {
+  const auto objects = bootstrap_objects(config());
+  ASSERT_TRUE(objects);
+  bool found = false;
+  for (const BootstrapObject& each : *objects) {
+    if (each.resource == kube::resources::kService) {
+      found = true;
+      EXPECT_EQ(base::get_string(each.object, "spec.clusterIP"), "100.80.0.10");
+      EXPECT_EQ(base::find(each.object, "spec.selector"), nullptr);
+    }
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST(BootstrapObjects, NoRoleHasAWildcard) {
+  for (const BootstrapObject& each : *bootstrap_objects(config())) {
+    EXPECT_THAT(base::to_string(each.object), Not(HasSubstr("\"*\"")));
+  }
+}
+
+}  // namespace
+}  // namespace vk8s::agent
