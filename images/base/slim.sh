@@ -14,3 +14,8 @@ rm -rf "$root/var/cache/apt" "$root/var/cache/debconf" "$root/var/lib/apt" "$roo
   "$root/usr/share/perl5" "$root/usr/share/debconf" "$root/usr/share/common-licenses/GFDL"* \
   "$root"/var/lib/dpkg/*-old
 find "$root/var/lib/dpkg/info" -name '*.md5sums' -delete
+# mmdebstrap takes these from the machine it runs on; a container gets its own.
+: >"$root/etc/hostname"
+: >"$root/etc/resolv.conf"
+# Nobody in an image changes user by a set-user-id program.
+find "$root/usr" -type f -perm /6000 -exec chmod ug-s {} +
