@@ -197,6 +197,26 @@ write_layout() {
   rm -r "$2/dir"
 }
 
+# share_files PARTIAL: what other entries or the upstream cache hold already becomes a hard link to
+# it. Saves the disk, and the page cache where several versions run.
+share_files() {
+  local partial=$1 blob pool=$IMAGES/blobs directory file copy
+  mkdir -p "$pool"
+  for blob in "$partial"/oci/blobs/sha256/*; do
+    [[ -e $pool/${blob##*/} ]] || ln "$blob" "$pool/"
+    ln -f "$pool/${blob##*/}" "$blob"
+  done
+  find "$pool" -type f -links 1 -delete
+  [[ -d $partial/rootfs/opt ]] || return 0
+  for directory in $(upstream_directories); do
+    for file in "$directory"/*; do
+      for copy in "$partial"/rootfs/opt/{vk8s,cni}/bin/"${file##*/}"; do
+        if [[ -f $copy && ! -L $copy ]] && cmp -s "$file" "$copy"; then ln -f "$file" "$copy"; fi
+      done
+    done
+  done
+}
+
 build_image() {
   local name=$1 into=$2 partial tag
   if [[ -d $into ]]; then return; fi
@@ -211,10 +231,11 @@ build_image() {
   write_layout "$tag" "$partial" "$(name_of "$name")"
   if [[ $name != controller ]]; then unpack "$tag" "$partial/rootfs"; fi
   rm -r "$partial/context"
+  share_files "$partial"
   chmod 755 "$partial"
   mv -T "$partial" "$into"
   trap - EXIT
-  forget_old "$IMAGES/$name" 2
+  forget_old "$IMAGES/$name" 3
   forget_images "$name"
 }
 

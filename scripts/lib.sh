@@ -161,13 +161,17 @@ with_lock() {
   return $rc
 }
 
+# is_mounted DIRECTORY: is it (or what is in it) part of a mount of any process?
+is_mounted() { grep -qsF -- "$1/" /proc/[0-9]*/mountinfo; }
+
 # forget_old DIRECTORY_PREFIX KEEP: removes finished cache entries PREFIX-* beyond the newest KEEP
-# by time of use, never one used within the last day.
+# by time of use, but none used within the last hour or mounted now.
 forget_old() {
   local prefix=$1 keep=$2 entry count=0
   while IFS= read -r entry; do
     count=$((count + 1))
-    if ((count > keep)) && [[ -n $(find "$entry" -maxdepth 0 -mmin +1440) ]]; then
+    if ((count > keep)) && [[ -n $(find "$entry" -maxdepth 0 -mmin +60) ]] &&
+      ! is_mounted "$entry"; then
       rm -rf -- "$entry"
     fi
   done < <(compgen -G "$prefix-*" | xargs -r -d '\n' ls -1td 2>/dev/null)
