@@ -35,7 +35,7 @@ class AccessDeployment final : public Resource {
     selector["matchLabels"] = labels_of(cluster);
 
     JsonObject spec;
-    spec["replicas"] = cluster.vk8s.wants_pause() ? 0 : 1;
+    spec["replicas"] = cluster.paused ? 0 : 1;
     spec["selector"] = std::move(selector);
     spec["template"] = std::move(tmpl);
     JsonObject out = object_of(cluster, ref(cluster));

@@ -40,6 +40,7 @@ struct Cluster {
   Settings settings;
   HostFacts host;
   std::map<std::string, std::string> pod_cidrs;  // by node name
+  bool paused = false;                           // no pod is to run
   api::FileSet pki;                              // of Secret <cr>-pki; empty until it is known
   api::FileSet agent_ca;                         // of Secret <cr>-agent-ca, likewise
 

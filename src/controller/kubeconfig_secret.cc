@@ -18,18 +18,20 @@ class KubeconfigSecret final : public SecretResource {
     return ref_of(cluster, kube::resources::kSecret, cluster.kubeconfig_secret());
   }
 
+  std::string inputs(const Cluster& cluster) const override {
+    return cluster.external_endpoint() + " " + cluster.internal_endpoint();
+  }
+
   Result<Content> content(const Cluster& cluster, const Content& existing,
                           pki::WallTime now) const override {
-    const std::string external = cluster.external_endpoint();
-    const std::string internal = cluster.internal_endpoint();
-    const std::string made_from = fingerprint({cluster.pki.at("ca.crt"), external, internal});
+    const std::string made_from = fingerprint({cluster.pki.at("ca.crt"), inputs(cluster)});
     if (existing.files.contains("kubeconfig") && is_current(existing.note, made_from, now)) {
       return existing;
     }
     Content out;
     out.note = fmt::format("{} {}", made_from, base::format_time(now + kRenewAfter));
-    out.files["kubeconfig"] = VK8S_TRY(create(cluster, external));
-    out.files["kubeconfig-internal"] = VK8S_TRY(create(cluster, internal));
+    out.files["kubeconfig"] = VK8S_TRY(create(cluster, cluster.external_endpoint()));
+    out.files["kubeconfig-internal"] = VK8S_TRY(create(cluster, cluster.internal_endpoint()));
     return out;
   }
 

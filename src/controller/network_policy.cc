@@ -47,7 +47,9 @@ class NetworkPolicy final : public Resource {
   static JsonObject to_open_ports(const Cluster& cluster) {
     JsonArray ports{port_of("TCP", kApiServerPort)};
     for (const api::PortSpec& port : cluster.vk8s.spec.ports) {
-      ports.push_back(port_of(port.protocol, port.target_port));
+      if (port.target_port != 0) {
+        ports.push_back(port_of(port.protocol, port.target_port));
+      }
     }
     JsonObject out;
     out["ports"] = std::move(ports);

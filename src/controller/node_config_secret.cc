@@ -80,12 +80,19 @@ class NodeConfigSecret final : public SecretResource {
     return ref_of(cluster, kube::resources::kSecret, config_secret_of(node_name_));
   }
 
+  std::string inputs(const Cluster& cluster) const override {
+    const api::NodeSpec* node = cluster.vk8s.find_node(node_name_);
+    return node == nullptr ? std::string()
+                           : base::to_string(api::to_json(node_config(cluster, *node)));
+  }
+
   Result<Content> content(const Cluster& cluster, const Content& existing,
                           pki::WallTime now) const override {
     const api::NodeSpec* node = cluster.vk8s.find_node(node_name_);
     if (node == nullptr) {
       return fail(Errc::kNotFound, "node \"{}\" is not in spec.nodes", node_name_);
     }
+    VK8S_TRY_CONTEXT(api::validate(node_config(cluster, *node)), "node \"{}\"", node_name_);
     Content out = existing;
     out.note = fingerprint({cluster.pki.at("ca.crt"), cluster.agent_ca.at("agent-ca.crt"),
                             agent_server_name(cluster, node_name_)});
@@ -96,8 +103,7 @@ class NodeConfigSecret final : public SecretResource {
                                 fmt::format("{}.{}", pod_of(node_name_), cluster.peers_service())}),
           "certificates of node \"{}\"", node_name_);
     }
-    out.files[std::string(api::kNodeConfigFile)] =
-        base::to_string(api::to_json(node_config(cluster, *node)));
+    out.files[std::string(api::kNodeConfigFile)] = inputs(cluster);
     return out;
   }
 

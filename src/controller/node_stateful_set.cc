@@ -261,7 +261,7 @@ class NodeStatefulSet final : public Resource {
     retention["whenScaled"] = "Retain";
 
     JsonObject out;
-    out["replicas"] = cluster.vk8s.wants_pause() ? 0 : 1;
+    out["replicas"] = cluster.paused ? 0 : 1;
     out["serviceName"] = cluster.peers_service();
     out["podManagementPolicy"] = "Parallel";
     out["updateStrategy"] = std::move(strategy);

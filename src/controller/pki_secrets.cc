@@ -33,6 +33,8 @@ class PkiSecret final : public SecretResource {
     return ref_of(cluster, kube::resources::kSecret, cluster.pki_secret());
   }
 
+  std::string inputs(const Cluster&) const override { return "once"; }
+
   Result<Content> content(const Cluster& cluster, const Content& existing,
                           pki::WallTime) const override {
     return keep_or_create(ref(cluster), existing,
@@ -49,6 +51,8 @@ class AgentCaSecret final : public SecretResource {
   ObjectRef ref(const Cluster& cluster) const override {
     return ref_of(cluster, kube::resources::kSecret, cluster.agent_ca_secret());
   }
+
+  std::string inputs(const Cluster&) const override { return "once"; }
 
   Result<Content> content(const Cluster& cluster, const Content& existing,
                           pki::WallTime) const override {

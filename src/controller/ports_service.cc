@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "controller/resource.h"
 
 namespace vk8s::controller {
@@ -11,12 +13,17 @@ class PortsService final : public Resource {
   }
 
   bool is_wanted(const Cluster& cluster) const override {
-    return !cluster.vk8s.spec.ports.empty();
+    const auto& ports = cluster.vk8s.spec.ports;
+    return std::any_of(ports.begin(), ports.end(),
+                       [](const api::PortSpec& port) { return port.target_port != 0; });
   }
 
   Json desired(const Cluster& cluster) const override {
     JsonArray ports;
     for (const api::PortSpec& wanted : cluster.vk8s.spec.ports) {
+      if (wanted.target_port == 0) {
+        continue;
+      }
       JsonObject port;
       port["name"] = wanted.name;
       port["protocol"] = wanted.protocol;

@@ -39,6 +39,10 @@ class SecretResource {
 
   virtual ObjectRef ref(const Cluster& cluster) const = 0;
 
+  // What the content follows from beside the PKI: where this has not changed, the
+  // Secret need not be read again.
+  virtual std::string inputs(const Cluster& cluster) const = 0;
+
   // The files it must hold, given those it holds now (empty = there is no such
   // Secret yet) and the note left beside them. What is still right is kept.
   struct Content {

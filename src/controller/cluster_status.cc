@@ -1,0 +1,229 @@
+#include "controller/cluster_status.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace vk8s::controller {
+namespace {
+
+using api::ConditionStatus;
+namespace phase = api::phase;
+
+std::string phase_of(const NodeObservation& node, bool is_paused) {
+  if (node.is_ready()) {
+    return "Ready";
+  }
+  if (is_paused) {
+    return node.has_pod ? "Stopping" : "Paused";
+  }
+  if (!node.trouble.empty()) {
+    return "Failing";
+  }
+  if (node.is_leaving || (node.agent && node.agent->stopping)) {
+    return "Stopping";
+  }
+  return node.agent ? "Starting" : "Pending";
+}
+
+api::NodeSummary summary_of(const NodeObservation& node, bool is_paused) {
+  api::NodeSummary out;
+  out.name = node.name;
+  out.role = node.role;
+  out.phase = phase_of(node, is_paused);
+  out.ip = node.pod_ip;
+  if (node.agent) {
+    out.kubelet_version = node.agent->kubelet_version;
+    out.progress = node.agent->percent;
+  }
+  if (node.is_ready()) {
+    out.progress = 100;
+  } else if (!node.trouble.empty()) {
+    out.message = node.trouble;
+  } else if (node.agent) {
+    out.message = node.agent->text;
+  } else if (!is_paused) {
+    out.message = node.has_pod ? "waiting for the pod to start" : "waiting for the pod";
+  }
+  return out;
+}
+
+std::size_t ready_count(const std::vector<NodeObservation>& nodes) {
+  return static_cast<std::size_t>(
+      std::count_if(nodes.begin(), nodes.end(), [](const auto& node) { return node.is_ready(); }));
+}
+
+// Whether the cluster was whole before: then it is restarting, not installing.
+bool was_installed(const api::Vk8sStatus& previous) {
+  return previous.phase == phase::kRunning || previous.phase == phase::kRestarting ||
+         previous.phase == phase::kPaused ||
+         api::find_condition(previous.conditions, "Degraded") != nullptr;
+}
+
+std::string_view phase_of(const api::Vk8s& vk8s, const api::Vk8sStatus& previous,
+                          const Observation& seen) {
+  if (vk8s.metadata.being_deleted) {
+    return phase::kTerminating;
+  }
+  const bool all_ready = !seen.nodes.empty() && ready_count(seen.nodes) == seen.nodes.size();
+  if (seen.problem && !seen.problem->phase.empty() && !all_ready) {
+    return seen.problem->phase;
+  }
+  if (seen.is_paused) {
+    return phase::kPaused;
+  }
+  if (all_ready) {
+    return phase::kRunning;
+  }
+  return was_installed(previous) ? phase::kRestarting : phase::kInstalling;
+}
+
+std::string message_of(const api::Vk8sStatus& status, const Observation& seen) {
+  if (seen.problem) {
+    return seen.problem->message;
+  }
+  for (const api::NodeSummary& node : status.nodes) {
+    if (node.phase != "Ready" && !node.message.empty()) {
+      return fmt::format("{}: {}", node.name, node.message);
+    }
+  }
+  return {};
+}
+
+class Conditions {
+ public:
+  Conditions(api::Vk8sStatus& status, std::int64_t generation, std::string_view now)
+      : status_(status), generation_(generation), now_(now) {}
+
+  void set(std::string_view type, bool is_true, std::string_view reason, std::string message) {
+    api::Condition condition;
+    condition.type = type;
+    condition.status = is_true ? ConditionStatus::kTrue : ConditionStatus::kFalse;
+    condition.reason = reason;
+    condition.message = std::move(message);
+    condition.observed_generation = generation_;
+    api::set_condition(status_.conditions, std::move(condition), now_);
+  }
+
+  // Only what is or was the case is worth a line.
+  void set_if_seen(std::string_view type, bool is_true, std::string_view reason,
+                   std::string message) {
+    if (is_true || api::find_condition(status_.conditions, type) != nullptr) {
+      set(type, is_true, reason, std::move(message));
+    }
+  }
+
+ private:
+  api::Vk8sStatus& status_;
+  std::int64_t generation_;
+  std::string_view now_;
+};
+
+std::string names_of_unready(const std::vector<NodeObservation>& nodes) {
+  std::string out;
+  for (const NodeObservation& node : nodes) {
+    if (!node.is_ready()) {
+      out += out.empty() ? "" : ", ";
+      out += node.name;
+    }
+  }
+  return out;
+}
+
+void set_node_conditions(Conditions& conditions, const Observation& seen, bool installed) {
+  const auto master = std::find_if(seen.nodes.begin(), seen.nodes.end(), [](const auto& node) {
+    return node.role == api::NodeRole::kMaster;
+  });
+  const bool control_plane = master != seen.nodes.end() && master->is_ready();
+  const std::string_view not_ready = seen.is_paused ? "Paused" : "NodeNotReady";
+  conditions.set("ControlPlaneReady", control_plane, control_plane ? "NodeReady" : not_ready,
+                 control_plane || master == seen.nodes.end() || seen.is_paused
+                     ? std::string()
+                     : fmt::format("node {} is not ready", master->name));
+  const std::string unready = names_of_unready(seen.nodes);
+  const bool all = !seen.nodes.empty() && unready.empty();
+  const std::string which = all || seen.is_paused ? std::string()
+                                                  : fmt::format("not ready: {}", unready);
+  conditions.set("NodesReady", all, all ? "AllReady" : not_ready, which);
+  // A Node inside is Ready only with its pod network set up.
+  conditions.set("NetworkReady", all, all ? "AllReady" : not_ready, which);
+  conditions.set_if_seen("Degraded", installed && !all && !seen.is_paused,
+                         all ? "AllReady" : not_ready, which);
+}
+
+void set_problem_conditions(Conditions& conditions, const Observation& seen) {
+  for (const std::string_view type : {reason::kNameConflict, reason::kNodeNameConflict}) {
+    const bool is_so = seen.problem && seen.problem->reason == type;
+    conditions.set_if_seen(type, is_so, is_so ? "Conflict" : "NoConflict",
+                           is_so ? seen.problem->message : std::string());
+  }
+}
+
+void set_spec_conditions(Conditions& conditions, const api::Vk8s& vk8s) {
+  std::string ephemeral;
+  for (const api::NodeSpec& node : vk8s.spec.nodes) {
+    if (node.storage.ephemeral && node.role == api::NodeRole::kMaster) {
+      ephemeral = node.name;
+    }
+  }
+  conditions.set_if_seen("Ephemeral", !ephemeral.empty(),
+                         ephemeral.empty() ? "Persistent" : "NoVolume",
+                         ephemeral.empty()
+                             ? std::string()
+                             : fmt::format("node {} has no volume: the cluster's state is lost "
+                                           "when its pod goes",
+                                           ephemeral));
+  std::string unpublished;
+  for (const api::PortSpec& port : vk8s.spec.ports) {
+    if (port.target_port == 0) {
+      unpublished += unpublished.empty() ? port.service : ", " + port.service;
+    }
+  }
+  conditions.set_if_seen("PortsUnpublished", !unpublished.empty(),
+                         unpublished.empty() ? "AllPublished" : "ServiceNotSupported",
+                         unpublished.empty()
+                             ? std::string()
+                             : fmt::format("spec.ports[].service {}: this release publishes no "
+                                           "Services by name; make them NodePorts and give "
+                                           "targetPort",
+                                           unpublished));
+  conditions.set_if_seen(
+      "KubeflowReady", false, "NotAvailable", "Kubeflow is not asked for any more");
+  if (vk8s.spec.kubeflow) {
+    conditions.set("KubeflowReady", false, "UnsupportedVersion",
+                   fmt::format("spec.kubeflow.version \"{}\": this release installs no Kubeflow",
+                               vk8s.spec.kubeflow->version));
+  }
+}
+
+}  // namespace
+
+api::Vk8sStatus compute_status(const api::Vk8s& vk8s, const api::Vk8sStatus& previous,
+                               const Observation& seen, std::string_view now) {
+  api::Vk8sStatus out;
+  out.conditions = previous.conditions;
+  out.observed_generation = vk8s.metadata.generation;
+  out.phase = phase_of(vk8s, previous, seen);
+  out.version = seen.version.empty() ? previous.version : seen.version;
+  out.endpoint = seen.endpoint.empty() ? previous.endpoint : seen.endpoint;
+  if (!out.endpoint.empty()) {
+    out.kubeconfig_secret = vk8s.metadata.name + "-kubeconfig";
+  }
+  for (const NodeObservation& node : seen.nodes) {
+    out.nodes.push_back(summary_of(node, seen.is_paused));
+  }
+  out.ready_nodes = fmt::format("{}/{}", ready_count(seen.nodes), vk8s.spec.nodes.size());
+  out.message = message_of(out, seen);
+
+  Conditions conditions(out, vk8s.metadata.generation, now);
+  set_node_conditions(conditions, seen, was_installed(previous));
+  set_problem_conditions(conditions, seen);
+  set_spec_conditions(conditions, vk8s);
+  const bool ready = out.phase == phase::kRunning;
+  std::string why = ready ? "AllReady" : seen.problem ? seen.problem->reason : out.phase;
+  std::erase(why, ' ');  // a reason is one word
+  conditions.set("Ready", ready, why, ready ? std::string() : out.message);
+  return out;
+}
+
+}  // namespace vk8s::controller

@@ -1,0 +1,27 @@
+// The status of a cluster, from what is seen of it. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/vk8s.h"
+#include "controller/observation.h"
+#include "controller/problem.h"
+
+namespace vk8s::controller {
+
+struct Observation {
+  std::optional<Problem> problem;  // why it cannot go on
+  std::vector<NodeObservation> nodes;
+  std::string version;             // "" = not known (an unsupported one is asked for)
+  std::string endpoint;            // "" = none yet
+  bool is_paused = false;          // told to stop its nodes
+};
+
+// previous: the status to go on from (phases and transition times). now: RFC 3339.
+api::Vk8sStatus compute_status(const api::Vk8s& vk8s, const api::Vk8sStatus& previous,
+                               const Observation& seen, std::string_view now);
+
+}  // namespace vk8s::controller

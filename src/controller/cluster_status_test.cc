@@ -1,0 +1,195 @@
+#include "controller/cluster_status.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "controller/test_cluster.h"
+
+namespace vk8s::controller {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::string_view kNow = "2026-01-02T00:00:00Z";
+
+class ClusterStatus : public testing::Test {
+ protected:
+  ClusterStatus() {
+    seen_.version = "1.37.2";
+    seen_.endpoint = "https://192.0.2.10:31234";
+    for (const api::NodeSpec& node : vk8s_.spec.nodes) {
+      NodeObservation observation;
+      observation.name = node.name;
+      observation.role = node.role;
+      seen_.nodes.push_back(observation);
+    }
+  }
+
+  void make_ready(std::size_t index) {
+    seen_.nodes[index].has_pod = true;
+    seen_.nodes[index].pod_ready = true;
+  }
+
+  const api::Vk8sStatus& compute() {
+    status_ = compute_status(vk8s_, status_, seen_, kNow);
+    return status_;
+  }
+
+  const api::Condition& condition(std::string_view type) {
+    const api::Condition* found = api::find_condition(status_.conditions, type);
+    static const api::Condition kNone;
+    return found == nullptr ? kNone : *found;
+  }
+
+  api::Vk8s vk8s_ = vk8s();
+  api::Vk8sStatus status_;
+  Observation seen_;
+};
+
+TEST_F(ClusterStatus, IsInstallingUntilEveryNodeIsReady) {
+  EXPECT_EQ(compute().phase, "Installing");
+  EXPECT_EQ(status_.ready_nodes, "0/2");
+  make_ready(0);
+  EXPECT_EQ(compute().phase, "Installing");
+  EXPECT_EQ(status_.ready_nodes, "1/2");
+  EXPECT_EQ(condition("ControlPlaneReady").status, api::ConditionStatus::kTrue);
+  EXPECT_EQ(condition("NodesReady").status, api::ConditionStatus::kFalse);
+  make_ready(1);
+  EXPECT_EQ(compute().phase, "Running");
+  EXPECT_EQ(status_.ready_nodes, "2/2");
+  EXPECT_EQ(condition("Ready").status, api::ConditionStatus::kTrue);
+  EXPECT_EQ(condition("Ready").reason, "AllReady");
+  EXPECT_EQ(status_.message, "");
+  EXPECT_EQ(status_.kubeconfig_secret, "demo-kubeconfig");
+  EXPECT_EQ(status_.observed_generation, vk8s_.metadata.generation);
+}
+
+TEST_F(ClusterStatus, TakesTheAgentsWordBeforeTheKubeletHasProbed) {
+  for (NodeObservation& node : seen_.nodes) {
+    node.has_pod = true;
+    node.agent = AgentReport{true, false, "", 100, "v1.37.2"};
+  }
+  EXPECT_EQ(compute().phase, "Running");
+  EXPECT_EQ(status_.nodes[0].kubelet_version, "v1.37.2");
+}
+
+TEST_F(ClusterStatus, TellsWhatANodeIsDoing) {
+  seen_.nodes[0].has_pod = true;
+  seen_.nodes[0].agent = AgentReport{false, false, "waiting for the API server", 40, ""};
+  EXPECT_EQ(compute().message, "demo-master-1: waiting for the API server");
+  EXPECT_EQ(status_.nodes[0].phase, "Starting");
+  EXPECT_EQ(status_.nodes[0].progress, 40);
+  EXPECT_EQ(status_.nodes[1].phase, "Pending");
+}
+
+TEST_F(ClusterStatus, TellsWhyAPodDoesNotRun) {
+  seen_.nodes[0].has_pod = true;
+  seen_.nodes[0].trouble = "ErrImagePull: not found";
+  EXPECT_EQ(compute().message, "demo-master-1: ErrImagePull: not found");
+  EXPECT_EQ(status_.nodes[0].phase, "Failing");
+}
+
+TEST_F(ClusterStatus, IsRestartingAndDegradedOnceItHasRun) {
+  make_ready(0);
+  make_ready(1);
+  compute();
+  seen_.nodes[1].pod_ready = false;
+  EXPECT_EQ(compute().phase, "Restarting");
+  EXPECT_EQ(condition("Degraded").status, api::ConditionStatus::kTrue);
+  EXPECT_THAT(condition("Degraded").message, HasSubstr("demo-worker-1"));
+  make_ready(1);
+  EXPECT_EQ(compute().phase, "Running");
+  EXPECT_EQ(condition("Degraded").status, api::ConditionStatus::kFalse);
+}
+
+TEST_F(ClusterStatus, IsPausedAndThenRestarting) {
+  make_ready(0);
+  make_ready(1);
+  compute();
+  seen_.is_paused = true;
+  seen_.nodes[0] = seen_.nodes[1] = NodeObservation();
+  EXPECT_EQ(compute().phase, "Paused");
+  EXPECT_EQ(condition("Ready").reason, "Paused");
+  seen_.is_paused = false;
+  EXPECT_EQ(compute().phase, "Restarting");
+}
+
+TEST_F(ClusterStatus, SaysWhatIsInTheWay) {
+  seen_.problem = Problem{api::phase::kFail, "NodeNameConflict", "node name \"x\" is taken", {}};
+  EXPECT_EQ(compute().phase, "Fail");
+  EXPECT_EQ(status_.message, "node name \"x\" is taken");
+  EXPECT_EQ(condition("NodeNameConflict").status, api::ConditionStatus::kTrue);
+  EXPECT_EQ(condition("Ready").reason, "NodeNameConflict");
+  seen_.problem.reset();
+  EXPECT_EQ(compute().phase, "Installing");
+  EXPECT_EQ(condition("NodeNameConflict").status, api::ConditionStatus::kFalse);
+}
+
+TEST_F(ClusterStatus, OfARunningClusterSurvivesAFailedWrite) {
+  make_ready(0);
+  make_ready(1);
+  seen_.problem = Problem{{}, "WriteFailed", "create Service a/b: timeout", {}};
+  EXPECT_EQ(compute().phase, "Running");
+  EXPECT_THAT(status_.message, HasSubstr("timeout"));
+}
+
+TEST_F(ClusterStatus, WarnsOfAMasterWithoutAVolume) {
+  compute();
+  EXPECT_EQ(api::find_condition(status_.conditions, "Ephemeral"), nullptr);
+  vk8s_.spec.nodes[0].storage.ephemeral = true;
+  compute();
+  EXPECT_EQ(condition("Ephemeral").status, api::ConditionStatus::kTrue);
+}
+
+TEST_F(ClusterStatus, SaysThatKubeflowIsNotInstalled) {
+  vk8s_.spec.kubeflow = api::KubeflowSpec{"1.4", "", "", "", ""};
+  compute();
+  EXPECT_EQ(condition("KubeflowReady").reason, "UnsupportedVersion");
+}
+
+TEST_F(ClusterStatus, IsStableWhenNothingChanges) {
+  make_ready(0);
+  const api::Vk8sStatus first = compute();
+  EXPECT_EQ(compute_status(vk8s_, first, seen_, "2027-01-01T00:00:00Z"), first);
+}
+
+Json pod_with(std::string_view status) {
+  Json pod = base::parse_json(R"({"metadata":{"uid":"p","labels":{"controller-revision-hash":"r1"}}})")
+                 .value();
+  pod.get_object()["status"] = base::parse_json(status).value();
+  return pod;
+}
+
+TEST(ObserveNode, ReadsPodAndRevision) {
+  const api::NodeSpec node = vk8s().master();
+  Json set = base::parse_json(R"({"metadata":{"generation":2},
+      "status":{"observedGeneration":2,"updateRevision":"r2"}})").value();
+  const Json pod = pod_with(R"({"podIP":"10.0.0.1","conditions":[{"type":"Ready","status":"True"}]})");
+  NodeObservation seen = observe_node(node, &set, &pod);
+  EXPECT_TRUE(seen.is_ready());
+  EXPECT_TRUE(seen.is_outdated);
+  EXPECT_EQ(seen.pod_ip, "10.0.0.1");
+  // Not before the StatefulSet's controller has seen the change.
+  controller::set(set, "status.observedGeneration", 1);
+  EXPECT_FALSE(observe_node(node, &set, &pod).is_outdated);
+  EXPECT_FALSE(observe_node(node, nullptr, nullptr).has_pod);
+}
+
+TEST(ObserveNode, NamesTheTroubleInTheHostsWords) {
+  const api::NodeSpec node = vk8s().master();
+  const auto trouble = [&](std::string_view status) {
+    const Json pod = pod_with(status);
+    return observe_node(node, nullptr, &pod).trouble;
+  };
+  EXPECT_EQ(trouble(R"({"conditions":[{"type":"PodScheduled","status":"False",
+                       "message":"0/1 nodes: Insufficient cpu"}]})"),
+            "not scheduled: 0/1 nodes: Insufficient cpu");
+  EXPECT_EQ(trouble(R"({"containerStatuses":[{"state":{"waiting":{"reason":"ErrImagePull",
+                       "message":"not\u001b found"}}}]})"),
+            "ErrImagePull: not? found");
+  EXPECT_EQ(trouble(R"({"containerStatuses":[{"state":{"waiting":{"reason":"ContainerCreating"}}}]})"),
+            "");
+}
+
+}  // namespace
+}  // namespace vk8s::controller

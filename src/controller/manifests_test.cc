@@ -1,0 +1,109 @@
+#include "controller/manifests.h"
+
+#include <gtest/gtest.h>
+
+#include "controller/generate_command.h"
+#include "controller/yaml_writer.h"
+#include "sys/file.h"
+
+namespace vk8s::controller {
+namespace {
+
+TEST(Manifests, AreThoseThatAreCommitted) {
+  for (const GeneratedFile& file : generated_files()) {
+    const auto committed = sys::read_file(std::string(VK8S_SOURCE_DIR) + "/" + file.path);
+    ASSERT_TRUE(committed) << committed.error().message();
+    EXPECT_EQ(*committed, file.content)
+        << file.path << " differs: run `vk8s-controller generate` and commit what it writes";
+  }
+}
+
+TEST(Manifests, GiveNoRightBeyondNeed) {
+  for (const Json& manifest : rbac_manifests()) {
+    const JsonArray* rules = base::get_array(manifest, "rules");
+    for (const Json& rule : rules == nullptr ? JsonArray() : *rules) {
+      const std::string text = base::to_string(rule);
+      EXPECT_EQ(text.find('*'), std::string::npos) << text;
+      if (text.find("\"secrets\"") != std::string::npos) {
+        EXPECT_EQ(text.find("list"), std::string::npos) << text;
+        EXPECT_EQ(text.find("watch"), std::string::npos) << text;
+      }
+    }
+  }
+}
+
+TEST(Manifests, RunTheControllerWithoutPrivileges) {
+  const Json pod = *base::find(deployment_manifests().front(), "spec.template.spec");
+  EXPECT_EQ(base::get_bool(pod, "securityContext.runAsNonRoot"), true);
+  EXPECT_EQ(base::get_bool(pod, "containers.0.securityContext.readOnlyRootFilesystem"), true);
+  EXPECT_EQ(base::get_bool(pod, "containers.0.securityContext.allowPrivilegeEscalation"), false);
+  EXPECT_EQ(base::get_string(pod, "containers.0.securityContext.capabilities.drop.0"), "ALL");
+}
+
+// Walks the schema: what CEL cost is estimated from must be bounded.
+void expect_bounded(const Json& schema, const std::string& path) {
+  const auto type = base::get_string(schema, "type").value_or("");
+  if (type == "string" && base::find(schema, "enum") == nullptr) {
+    EXPECT_NE(base::find(schema, "maxLength"), nullptr) << path;
+  }
+  if (type == "array") {
+    EXPECT_NE(base::find(schema, "maxItems"), nullptr) << path;
+    expect_bounded(*base::find(schema, "items"), path + "[]");
+  }
+  if (const Json* values = base::find(schema, "additionalProperties")) {
+    EXPECT_NE(base::find(schema, "maxProperties"), nullptr) << path;
+    expect_bounded(*values, path + "{}");
+  }
+  const JsonObject* properties = base::get_object(schema, "properties");
+  for (const auto& [name, value] : properties == nullptr ? JsonObject() : *properties) {
+    expect_bounded(value, path + "." + std::string(name));
+  }
+}
+
+TEST(Crd, BoundsEveryStringListAndMap) {
+  const Json crd = crd_manifest();
+  const std::string root = "spec.versions.0.schema.openAPIV3Schema.properties.";
+  expect_bounded(*base::find(crd, root + "spec"), "spec");
+  expect_bounded(*base::find(crd, root + "status"), "status");
+}
+
+TEST(Crd, HasAStatusSubresourceAndColumns) {
+  const Json crd = crd_manifest();
+  EXPECT_EQ(base::get_string(crd, "metadata.name"), "vk8s.vk8s.sktelecom.com");
+  EXPECT_NE(base::find(crd, "spec.versions.0.subresources.status"), nullptr);
+  EXPECT_EQ(base::get_array(crd, "spec.versions.0.additionalPrinterColumns")->size(), 6U);
+}
+
+TEST(GenerateCommand, NamesWhatThereIs) {
+  EXPECT_TRUE(generate("crd"));
+  EXPECT_TRUE(generate("rbac"));
+  EXPECT_TRUE(generate("manager"));
+  const auto none = generate("everything");
+  ASSERT_FALSE(none);
+  EXPECT_NE(none.error().message().find("crd, rbac and manager"), std::string::npos);
+}
+
+TEST(YamlWriter, QuotesWhatCouldBeTakenForSomethingElse) {
+  JsonObject object;
+  object["plain"] = "abc-1.2/x_Y";
+  object["word"] = "Yes";
+  object["number"] = "1.37";
+  object["empty"] = "";
+  object["colon"] = "a: b";
+  object["lines"] = "a\nb";
+  object["on"] = 1;
+  EXPECT_EQ(to_yaml(Json(object)),
+            "plain: abc-1.2/x_Y\nword: \"Yes\"\nnumber: \"1.37\"\nempty: \"\"\n"
+            "colon: \"a: b\"\nlines: \"a\\nb\"\n\"on\": 1\n");
+}
+
+TEST(YamlWriter, NestsObjectsAndLists) {
+  const Json json =
+      base::parse_json(R"({"a":{"b":[1,{"c":true,"d":[]}],"e":{}},"f":[["x"]]})").value();
+  EXPECT_EQ(to_yaml(json),
+            "a:\n  b:\n  - 1\n  - c: true\n    d: []\n  e: {}\nf:\n- - x\n");
+  EXPECT_EQ(to_yaml(std::vector<Json>{Json(1), Json(2)}), "1\n---\n2\n");
+}
+
+}  // namespace
+}  // namespace vk8s::controller

@@ -1,0 +1,42 @@
+// What the controller tells Prometheus.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <string>
+
+namespace vk8s::controller {
+
+// Any thread.
+class Metrics {
+ public:
+  Metrics();
+
+  void count_reconcile(bool success, std::chrono::nanoseconds duration);
+  // Asked at each scrape.
+  void watch_queue_depth(std::function<double()> depth);
+  void watch_clusters(std::function<std::map<std::string, double>()> count_by_phase);
+  void set_leader(bool is_leader);
+
+  // The text format. Source: Prometheus exposition formats 0.0.4.
+  std::string text();
+
+ private:
+  prometheus::Registry registry_;
+  prometheus::Family<prometheus::Counter>& reconciles_;
+  prometheus::Family<prometheus::Gauge>& clusters_;
+  prometheus::Histogram& durations_;
+  prometheus::Gauge& queue_depth_;
+  prometheus::Gauge& leader_;
+  std::function<double()> ask_queue_depth_;
+  std::function<std::map<std::string, double>()> ask_clusters_;
+};
+
+}  // namespace vk8s::controller

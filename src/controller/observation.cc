@@ -1,0 +1,109 @@
+#include "controller/observation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace vk8s::controller {
+namespace {
+
+constexpr std::size_t kMaxHostAddresses = 16;
+
+std::string text(const Json& object, std::string_view path) {
+  return std::string(base::get_string(object, path).value_or(""));
+}
+
+bool has_condition(const Json& object, std::string_view type, std::string_view status,
+                   std::string* message = nullptr) {
+  const JsonArray* conditions = base::get_array(object, "status.conditions");
+  for (const Json& condition : conditions == nullptr ? JsonArray() : *conditions) {
+    if (base::get_string(condition, "type") == type &&
+        base::get_string(condition, "status") == status) {
+      if (message != nullptr) {
+        *message = text(condition, "message");
+      }
+      return true;
+    }
+  }
+  return false;
+}
+
+// In the words of the host's scheduler and kubelet.
+std::string trouble_of(const Json& pod) {
+  std::string message;
+  if (has_condition(pod, "PodScheduled", "False", &message)) {
+    return fmt::format("not scheduled: {}", base::printable(message, 1024));
+  }
+  const JsonArray* containers = base::get_array(pod, "status.containerStatuses");
+  for (const Json& container : containers == nullptr ? JsonArray() : *containers) {
+    const std::string waiting = text(container, "state.waiting.reason");
+    if (waiting.empty() || waiting == "ContainerCreating" || waiting == "PodInitializing") {
+      continue;
+    }
+    return fmt::format("{}: {}", base::printable(waiting, 64),
+                       base::printable(text(container, "state.waiting.message"), 1024));
+  }
+  if (text(pod, "status.phase") == "Failed") {
+    return fmt::format("pod failed: {} {}", base::printable(text(pod, "status.reason"), 64),
+                       base::printable(text(pod, "status.message"), 1024));
+  }
+  return {};
+}
+
+}  // namespace
+
+NodeObservation observe_node(const api::NodeSpec& node, const Json* stateful_set,
+                             const Json* pod) {
+  NodeObservation out;
+  out.name = node.name;
+  out.role = node.role;
+  if (pod == nullptr) {
+    return out;
+  }
+  out.has_pod = true;
+  out.is_leaving = base::find(*pod, "metadata.deletionTimestamp") != nullptr;
+  out.pod_ready = has_condition(*pod, "Ready", "True");
+  out.pod_uid = text(*pod, "metadata.uid");
+  out.pod_ip = text(*pod, "status.podIP");
+  out.trouble = trouble_of(*pod);
+  if (stateful_set != nullptr) {
+    const std::string wanted = text(*stateful_set, "status.updateRevision");
+    const std::string is = text(*pod, "metadata.labels.controller-revision-hash");
+    const bool settled = base::get_int(*stateful_set, "status.observedGeneration") ==
+                         base::get_int(*stateful_set, "metadata.generation");
+    out.is_outdated = settled && !wanted.empty() && !is.empty() && wanted != is;
+  }
+  return out;
+}
+
+std::vector<std::string> host_addresses(const World& world) {
+  std::vector<std::string> out;
+  for (const World::Object& node : world.list(kube::resources::kNode, "")) {
+    const JsonArray* addresses = base::get_array(*node, "status.addresses");
+    if (addresses == nullptr || !has_condition(*node, "Ready", "True")) {
+      continue;
+    }
+    for (const Json& address : *addresses) {
+      if (base::get_string(address, "type") == "InternalIP") {
+        out.push_back(text(address, "address"));
+        break;
+      }
+    }
+  }
+  std::sort(out.begin(), out.end());
+  out.resize(std::min(out.size(), kMaxHostAddresses));
+  return out;
+}
+
+std::vector<World::Object> objects_of_cluster(const World& world, const kube::Resource& resource,
+                                              const kube::ObjectKey& cluster) {
+  std::vector<World::Object> out = world.list(resource, cluster.namespace_name);
+  std::erase_if(out, [&](const World::Object& object) {
+    return base::get_string(*object, "metadata.labels.clusterName") != cluster.name;
+  });
+  return out;
+}
+
+}  // namespace vk8s::controller

@@ -1,0 +1,47 @@
+// What is seen of a cluster's nodes: their pods, and what their agents say. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/vk8s.h"
+#include "controller/cluster.h"
+#include "controller/world.h"
+
+namespace vk8s::controller {
+
+// The part of an agent's status that a cluster's status shows. Its texts have
+// been cut and cleaned (api::parse_node_status): they may be shown.
+struct AgentReport {
+  bool ready = false;
+  bool stopping = false;
+  std::string text;  // what goes on, or what is wrong
+  int percent = 0;
+  std::string kubelet_version;
+  bool operator==(const AgentReport&) const = default;
+};
+
+struct NodeObservation {
+  std::string name;
+  api::NodeRole role = api::NodeRole::kMaster;
+  bool has_pod = false;
+  bool is_leaving = false;   // the pod is being deleted
+  bool pod_ready = false;
+  bool is_outdated = false;  // the pod is of an earlier revision of its StatefulSet
+  std::string pod_uid;
+  std::string pod_ip;
+  std::string trouble;  // why the pod does not run: image, scheduling, crash
+  std::optional<AgentReport> agent;
+
+  bool is_ready() const { return has_pod && !is_leaving && (pod_ready || (agent && agent->ready)); }
+};
+
+// From the node's StatefulSet and pod, either of which may be null.
+NodeObservation observe_node(const api::NodeSpec& node, const Json* stateful_set, const Json* pod);
+
+// Internal addresses of the host's ready nodes, sorted, at most 16: names of the
+// API servers' certificates.
+std::vector<std::string> host_addresses(const World& world);
+
+}  // namespace vk8s::controller

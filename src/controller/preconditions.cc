@@ -1,0 +1,153 @@
+#include "controller/preconditions.h"
+
+#include <fmt/format.h>
+
+#include <tuple>
+
+#include "base/cidr.h"
+#include "controller/observation.h"
+#include "controller/pod_cidrs.h"
+
+namespace vk8s::controller {
+namespace {
+
+Problem problem_of(std::string_view reason, const Error& error) {
+  return {api::phase::kFail, std::string(reason), error.message()};
+}
+
+std::string text(const Json& object, std::string_view path) {
+  return std::string(base::get_string(object, path).value_or(""));
+}
+
+// Who of two was first: by creation, then by name.
+bool is_earlier(const Json& other, const api::ObjectMeta& mine) {
+  return std::make_tuple(text(other, "metadata.creationTimestamp"), text(other, "metadata.name")) <
+         std::make_tuple(mine.creation_timestamp, mine.name);
+}
+
+// Node names are names of StatefulSets, so two clusters cannot share one.
+std::optional<Problem> node_name_conflict(const api::Vk8s& vk8s, const World& world) {
+  for (const World::Object& other :
+       world.list(kube::resources::kVk8s, vk8s.metadata.namespace_name)) {
+    const JsonArray* nodes = base::get_array(*other, "spec.nodes");
+    if (nodes == nullptr || text(*other, "metadata.uid") == vk8s.metadata.uid ||
+        !is_earlier(*other, vk8s.metadata)) {
+      continue;
+    }
+    for (const Json& node : *nodes) {
+      const std::string name = text(node, "name");
+      if (vk8s.find_node(name) != nullptr) {
+        return Problem{api::phase::kFail, std::string(reason::kNodeNameConflict),
+                       fmt::format("node name \"{}\" is taken by Vk8s {}/{}: choose another, such "
+                                   "as {}-{}",
+                                   name, vk8s.metadata.namespace_name,
+                                   text(*other, "metadata.name"), vk8s.metadata.name, name),
+                       {}};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+// A network inside that holds an address of the host could not reach that address.
+std::optional<Problem> network_conflict(const Cluster& cluster) {
+  std::vector<std::string> addresses = cluster.host.node_addresses;
+  if (!cluster.host.api_address.empty()) {
+    addresses.push_back(cluster.host.api_address);
+  }
+  const auto& spec = cluster.vk8s.spec;
+  for (const auto& [field, network] : {std::pair("podNetworkCidr", spec.pod_network_cidr),
+                                       std::pair("serviceCidr", spec.service_cidr)}) {
+    const auto cidr = Cidr::parse(network);
+    if (!cidr) {
+      return problem_of(reason::kInvalidSpec,
+                        Error(cidr.error()).context("spec.kubernetes.{}", field));
+    }
+    for (const std::string& text_address : addresses) {
+      const auto address = IpAddress::parse(text_address);
+      if (address && cidr->contains(*address)) {
+        return Problem{api::phase::kFail, std::string(reason::kNetworkConflict),
+                       fmt::format("spec.kubernetes.{} {} holds {}, an address of the host: create "
+                                   "the cluster with another network",
+                                   field, network, text_address),
+                       {}};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+std::map<std::string, std::string> assigned_pod_cidrs(const std::vector<World::Object>& sets) {
+  std::map<std::string, std::string> out;
+  for (const World::Object& set : sets) {
+    const JsonObject* annotations = base::get_object(*set, "metadata.annotations");
+    const Json* cidr =
+        annotations == nullptr
+            ? nullptr
+            : annotations->if_contains({kPodCidrAnnotation.data(), kPodCidrAnnotation.size()});
+    if (cidr != nullptr && cidr->is_string()) {
+      out[text(*set, "metadata.name")] = std::string(cidr->get_string());
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+OrProblem<Cluster> prepare_cluster(const api::Vk8s& vk8s, const Settings& settings,
+                                   const World& world) {
+  const auto release =
+      api::resolve_release(vk8s.spec.kubernetes_version, vk8s.master().image);
+  if (!release) {
+    return tl::unexpected<Problem>(problem_of(reason::kUnsupportedVersion, release.error()));
+  }
+  Cluster out;
+  out.vk8s = vk8s;
+  out.release = **release;
+  out.settings = settings;
+  out.paused = vk8s.wants_pause() && !refuse_pause(vk8s);
+  if (const Status allowed = check_policy(out); !allowed) {
+    return tl::unexpected<Problem>(problem_of(reason::kNotAllowed, allowed.error()));
+  }
+  if (auto conflict = node_name_conflict(vk8s, world)) {
+    return tl::unexpected<Problem>(*std::move(conflict));
+  }
+  const kube::ObjectKey key{vk8s.metadata.namespace_name, vk8s.metadata.name};
+  auto cidrs = assign_pod_cidrs(vk8s.spec, assigned_pod_cidrs(objects_of_cluster(
+                                               world, kube::resources::kStatefulSet, key)));
+  if (!cidrs) {
+    return tl::unexpected<Problem>(problem_of(reason::kInvalidSpec, cidrs.error()));
+  }
+  out.pod_cidrs = *std::move(cidrs);
+  out.host.node_addresses = host_addresses(world);
+  if (auto conflict = network_conflict(out)) {
+    return tl::unexpected<Problem>(*std::move(conflict));
+  }
+  return out;
+}
+
+std::optional<Problem> reason_to_wait(const api::Vk8s& vk8s) {
+  const auto network = vk8s.metadata.annotations.find(std::string(api::kNetworkAnnotation));
+  if (network == vk8s.metadata.annotations.end() || network->second != "false") {
+    return std::nullopt;
+  }
+  return Problem{api::phase::kWaitingNetwork, std::string(reason::kWaitingForNetwork),
+                 fmt::format("annotation {} is \"false\": waiting until it is not",
+                             api::kNetworkAnnotation),
+                 {}};
+}
+
+std::optional<Problem> refuse_pause(const api::Vk8s& vk8s) {
+  const auto forced = vk8s.metadata.annotations.find(std::string(api::kForcePauseAnnotation));
+  const bool is_forced = forced != vk8s.metadata.annotations.end() && forced->second == "true";
+  if (!vk8s.wants_pause() || !vk8s.master().storage.ephemeral || is_forced) {
+    return std::nullopt;
+  }
+  return Problem{{}, std::string(reason::kPauseRefused),
+                 fmt::format("not paused: node {} has no volume, so the cluster's state would be "
+                             "lost; annotate {}=true to pause all the same",
+                             vk8s.master().name, api::kForcePauseAnnotation),
+                 {}};
+}
+
+}  // namespace vk8s::controller

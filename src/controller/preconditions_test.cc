@@ -1,0 +1,115 @@
+#include "controller/preconditions.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "controller/fake_world.h"
+#include "controller/observation.h"
+#include "controller/test_cluster.h"
+
+namespace vk8s::controller {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Preconditions : public testing::Test {
+ protected:
+  std::string reason_of(const api::Vk8s& vk8s) const {
+    const auto cluster = prepare_cluster(vk8s, {}, world_);
+    return cluster ? "" : cluster.error().reason;
+  }
+
+  void add_host_node(const std::string& name, const std::string& address, bool ready = true) {
+    Json node = base::parse_json(R"({"metadata":{},"status":{"addresses":[
+        {"type":"Hostname","address":"x"},{"type":"InternalIP","address":""}],
+        "conditions":[{"type":"Ready","status":"True"}]}})").value();
+    set(node, "metadata.name", Json(name));
+    set(node, "status.addresses.1.address", Json(address));
+    set(node, "status.conditions.0.status", ready ? "True" : "False");
+    world_.put(kube::resources::kNode, std::move(node));
+  }
+
+  FakeWorld world_;
+};
+
+TEST_F(Preconditions, HoldForAnAdmittedCluster) {
+  add_host_node("b", "192.0.2.11");
+  add_host_node("a", "192.0.2.10");
+  add_host_node("c", "192.0.2.12", false);
+  const auto cluster = prepare_cluster(vk8s(), {}, world_);
+  ASSERT_TRUE(cluster) << cluster.error().message;
+  EXPECT_EQ(cluster->release.version, "1.37.2");
+  EXPECT_EQ(cluster->pod_cidrs.at("demo-worker-1"), "100.72.1.0/24");
+  EXPECT_THAT(cluster->host.node_addresses, ElementsAre("192.0.2.10", "192.0.2.11"));
+}
+
+TEST_F(Preconditions, KeepThePodNetworkOfANode) {
+  world_.put(kube::resources::kStatefulSet, base::parse_json(R"({"metadata":{
+      "namespace":"team-a","name":"demo-worker-1","labels":{"clusterName":"demo"},
+      "annotations":{"vk8s.sktelecom.com/pod-cidr":"100.72.9.0/24"}}})").value());
+  EXPECT_EQ(prepare_cluster(vk8s(), {}, world_)->pod_cidrs.at("demo-worker-1"), "100.72.9.0/24");
+}
+
+TEST_F(Preconditions, RefuseTheLaterOfTwoClustersThatShareANodeName) {
+  Json other = vk8s_object("other", "uid-other");
+  set(other, "spec.nodes.0.name", "demo-worker-1");
+  set(other, "metadata.creationTimestamp", "2025-01-01T00:00:00Z");
+  world_.put(kube::resources::kVk8s, other);
+  world_.put(kube::resources::kVk8s, vk8s_object());
+  const auto mine = prepare_cluster(vk8s(), {}, world_);
+  ASSERT_FALSE(mine);
+  EXPECT_EQ(mine.error().reason, "NodeNameConflict");
+  EXPECT_THAT(mine.error().message, HasSubstr("Vk8s team-a/other"));
+  EXPECT_EQ(reason_of(api::parse_vk8s(other).value()), "");
+}
+
+TEST_F(Preconditions, LetTwoNamespacesShareNodeNames) {
+  Json other = vk8s_object("demo", "uid-other");
+  set(other, "metadata.namespace", "team-b");
+  set(other, "metadata.creationTimestamp", "2025-01-01T00:00:00Z");
+  world_.put(kube::resources::kVk8s, other);
+  EXPECT_EQ(reason_of(vk8s()), "");
+}
+
+TEST_F(Preconditions, NameAnUnsupportedVersion) {
+  api::Vk8s old = vk8s();
+  old.spec.kubernetes_version = "1.12";
+  EXPECT_EQ(reason_of(old), "UnsupportedVersion");
+}
+
+TEST_F(Preconditions, RefuseImagesThatAreNotAllowed) {
+  api::Vk8s vk8s = controller::vk8s();
+  vk8s.spec.nodes[0].image = "elsewhere/vnode:v1.37.2";
+  EXPECT_EQ(reason_of(vk8s), "NotAllowed");
+}
+
+TEST_F(Preconditions, RefuseNetworksThatHoldTheHost) {
+  add_host_node("a", "100.72.3.4");
+  EXPECT_EQ(reason_of(vk8s()), "NetworkConflict");
+}
+
+TEST_F(Preconditions, WaitForTheNetworkWhereTheAnnotationSaysSo) {
+  api::Vk8s vk8s = controller::vk8s();
+  EXPECT_FALSE(reason_to_wait(vk8s));
+  vk8s.metadata.annotations["cluster-network-connection-status"] = "false";
+  ASSERT_TRUE(reason_to_wait(vk8s));
+  EXPECT_EQ(reason_to_wait(vk8s)->phase, "Waiting Network Connection");
+  vk8s.metadata.annotations["cluster-network-connection-status"] = "true";
+  EXPECT_FALSE(reason_to_wait(vk8s));
+}
+
+TEST_F(Preconditions, RefuseToPauseWhatWouldLoseItsStateUnlessForced) {
+  api::Vk8s vk8s = controller::vk8s();
+  vk8s.spec.paused = true;
+  EXPECT_FALSE(refuse_pause(vk8s));
+  EXPECT_TRUE(prepare_cluster(vk8s, {}, world_)->paused);
+  vk8s.spec.nodes[0].storage.ephemeral = true;
+  EXPECT_TRUE(refuse_pause(vk8s));
+  EXPECT_FALSE(prepare_cluster(vk8s, {}, world_)->paused);
+  vk8s.metadata.annotations["vk8s.sktelecom.com/force-pause"] = "true";
+  EXPECT_FALSE(refuse_pause(vk8s));
+}
+
+}  // namespace
+}  // namespace vk8s::controller

@@ -1,0 +1,389 @@
+#include "controller/reconciler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/wall_time.h"
+#include "controller/manifests.h"
+#include "controller/plain_password.h"
+#include "controller/preconditions.h"
+
+namespace vk8s::controller {
+namespace {
+
+using std::chrono::seconds;
+
+kube::ObjectKey key_of(const Cluster& cluster) {
+  return {cluster.namespace_name(), cluster.name()};
+}
+
+template <class T>
+std::vector<const T*> pointers(const std::vector<std::unique_ptr<T>>& owned) {
+  std::vector<const T*> out;
+  for (const auto& each : owned) {
+    out.push_back(each.get());
+  }
+  return out;
+}
+
+// Masters first: workers wait for them.
+std::vector<std::string> node_names(const Cluster& cluster) {
+  std::vector<std::string> out = {cluster.vk8s.master().name};
+  for (const api::NodeSpec& node : cluster.vk8s.spec.nodes) {
+    if (node.role == api::NodeRole::kWorker) {
+      out.push_back(node.name);
+    }
+  }
+  return out;
+}
+
+std::shared_ptr<const http::TlsIdentity> identity_of(const api::FileSet& agent_ca) {
+  auto out = std::make_shared<http::TlsIdentity>();
+  out->ca_pem = agent_ca.at("agent-ca.crt");
+  out->client_certificate_pem = agent_ca.at("agent-client.crt");
+  out->client_key_pem = agent_ca.at("agent-client.key");
+  return out;
+}
+
+}  // namespace
+
+Reconciler::Reconciler(Parts parts)
+    : parts_(std::move(parts)),
+      writer_(parts_.client, parts_.world),
+      secrets_(parts_.client, parts_.now) {}
+
+void Reconciler::forget(const kube::ObjectKey& key) {
+  parts_.agents.forget(key);
+  writer_.forget(key);
+  secrets_.forget(key);
+  const std::lock_guard lock(mutex_);
+  written_.erase(key);
+}
+
+Result<Reconciler::Outcome> Reconciler::reconcile(const kube::ObjectKey& key) {
+  const World::Object object = parts_.world.get(kube::resources::kVk8s, key);
+  if (!object) {
+    forget(key);
+    return Outcome();
+  }
+  auto vk8s = api::parse_vk8s(*object);
+  if (!vk8s) {
+    parts_.log.warning("a Vk8s the schema should have refused",
+                       {{"vk8s", key.namespace_name + "/" + key.name},
+                        {"error", vk8s.error().message()}});
+    return tl::unexpected<Error>(vk8s.error());
+  }
+  if (vk8s->metadata.being_deleted) {
+    // What it owns goes by garbage collection.
+    parts_.agents.forget(key);
+    VK8S_TRY(report(*object, *vk8s, Observation()));
+    return Outcome();
+  }
+  const Observation seen = drive(*vk8s, *object);
+  VK8S_TRY(report(*object, *vk8s, seen));
+  Outcome out;
+  if (seen.problem && seen.problem->retry_after.count() > 0) {
+    out.again = seen.problem->retry_after;
+  }
+  return out;
+}
+
+Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
+  Observation seen;
+  auto cluster = prepare_cluster(vk8s, parts_.settings, parts_.world);
+  if (!cluster) {
+    seen.problem = std::move(cluster).error();
+    return seen;
+  }
+  seen.version = cluster->release.version;
+  seen.is_paused = cluster->paused;
+  const bool is_new = vk8s.status.observed_generation == 0;
+  const bool has_master = writer_.known(make_node_stateful_set(vk8s.master().name)
+                                            ->ref(*cluster)) != nullptr;
+  if (!has_master) {
+    seen.problem = reason_to_wait(vk8s);
+  }
+  if (!seen.problem) {
+    seen.problem = build(*cluster, is_new);
+  }
+  observe(*cluster, seen);
+  if (!seen.problem) {
+    seen.problem = replace_outdated(*cluster, seen);
+  }
+  if (!seen.problem) {
+    seen.problem = refuse_pause(vk8s);
+  }
+  if (!seen.problem) {
+    seen.problem = move_password(*cluster, object);
+  }
+  return seen;
+}
+
+std::optional<Problem> Reconciler::move_password(const Cluster& cluster, const Json& object) {
+  const auto move = move_plain_password(cluster);
+  if (!move) {
+    return std::nullopt;
+  }
+  const auto created = parts_.client.run_one(
+      create_request(*move->secret.resource, move->secret.key.namespace_name, move->secret_object));
+  if (!created && created.error().code() == Errc::kAlreadyExists) {
+    const auto existing =
+        parts_.client.run_one(get_request(*move->secret.resource, move->secret.key));
+    if (!existing) {
+      return write_problem(existing.error());
+    }
+    if (!is_owned_by(*existing, cluster.vk8s.metadata.uid)) {
+      return conflict_problem(cluster, move->secret, *existing);
+    }
+  } else if (!created) {
+    return write_problem(created.error());
+  }
+  const auto patched = parts_.client.run_one(
+      merge_patch_request(kube::resources::kVk8s, key_of(cluster), move->vk8s_patch));
+  if (!patched) {
+    return write_problem(patched.error());
+  }
+  if (parts_.announce) {
+    parts_.announce(object, true, "PlainPassword",
+                    fmt::format("spec.kubeflow.password was moved to Secret {}: write "
+                                "spec.kubeflow.passwordSecretRef instead",
+                                move->secret.key.name));
+  }
+  return std::nullopt;
+}
+
+// In the order in which a pod needs them: what it mounts is there before the
+// kubelet looks for it.
+std::optional<Problem> Reconciler::build(Cluster& cluster, bool is_new) {
+  if (auto problem = dry_run(cluster)) {
+    return problem;
+  }
+  if (auto problem = write_services(cluster)) {
+    return problem;
+  }
+  if (auto problem = write_nodes(cluster, is_new)) {
+    return problem;
+  }
+  return remove_left_nodes(cluster);
+}
+
+// Pod Security, quota and LimitRange speak before anything exists.
+std::optional<Problem> Reconciler::dry_run(const Cluster& cluster) {
+  std::vector<BatchClient::Request> requests;
+  for (const api::NodeSpec& node : cluster.vk8s.spec.nodes) {
+    if (!writer_.known(make_node_stateful_set(node.name)->ref(cluster))) {
+      requests.push_back(create_request(kube::resources::kPod, cluster.namespace_name(),
+                                        node_pod(cluster, node), true));
+    }
+  }
+  for (const Result<Json>& result : parts_.client.run(std::move(requests))) {
+    // A pod of that name that still leaves is no refusal.
+    if (!result && result.error().code() != Errc::kAlreadyExists) {
+      Problem problem = write_problem(result.error());
+      problem.reason = reason::kPodRefused;
+      return problem;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> Reconciler::write_services(Cluster& cluster) {
+  std::vector<std::unique_ptr<Resource>> resources;
+  resources.push_back(make_api_server_service());
+  resources.push_back(make_peers_service());
+  resources.push_back(make_network_policy());
+  resources.push_back(make_ports_service());
+  resources.push_back(make_access_service());
+  auto objects = writer_.ensure(cluster, pointers(resources));
+  if (!objects) {
+    return std::move(objects).error();
+  }
+  const Json& service = objects->front();
+  cluster.host.api_address = base::get_string(service, "spec.clusterIP").value_or("");
+  cluster.host.api_node_port =
+      static_cast<int>(base::get_int(service, "spec.ports.0.nodePort").value_or(0));
+  if (cluster.host.api_address.empty()) {
+    return write_problem(Error(Errc::kUnavailable, fmt::format("Service {}/{} has no cluster IP",
+                                                               cluster.namespace_name(),
+                                                               cluster.api_service())));
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {
+  std::vector<std::unique_ptr<SecretResource>> authorities;
+  authorities.push_back(make_pki_secret());
+  authorities.push_back(make_agent_ca_secret());
+  std::vector<std::unique_ptr<SecretResource>> leaves;
+  std::vector<std::unique_ptr<Resource>> nodes;
+  for (const std::string& name : node_names(cluster)) {
+    leaves.push_back(make_node_config_secret(name));
+    nodes.push_back(make_node_stateful_set(name));
+  }
+  leaves.push_back(make_kubeconfig_secret());
+  nodes.push_back(make_access_deployment());
+
+  const bool fresh = secrets_.are_fresh(cluster, pointers(authorities)) &&
+                     secrets_.are_fresh(cluster, pointers(leaves)) &&
+                     parts_.agents.has_identity(key_of(cluster));
+  if (!fresh) {
+    auto files = secrets_.ensure(cluster, pointers(authorities), is_new);
+    if (!files) {
+      return std::move(files).error();
+    }
+    cluster.pki = std::move((*files)[0].files);
+    cluster.agent_ca = std::move((*files)[1].files);
+    if (auto written = secrets_.ensure(cluster, pointers(leaves), is_new); !written) {
+      return std::move(written).error();
+    }
+  }
+  if (auto written = writer_.ensure(cluster, pointers(nodes)); !written) {
+    return std::move(written).error();
+  }
+  return std::nullopt;
+}
+
+void Reconciler::observe(const Cluster& cluster, Observation& seen) {
+  seen.endpoint = cluster.external_endpoint();
+  const kube::ObjectKey key = key_of(cluster);
+  std::vector<AgentTarget> targets;
+  for (const api::NodeSpec& node : cluster.vk8s.spec.nodes) {
+    const auto set = parts_.world.get(kube::resources::kStatefulSet,
+                                      {cluster.namespace_name(), node.name});
+    auto pod =
+        parts_.world.get(kube::resources::kPod, {cluster.namespace_name(), pod_of(node.name)});
+    if (pod && base::get_string(*pod, "metadata.labels.clusterName") != cluster.name()) {
+      pod = nullptr;
+    }
+    NodeObservation observed = observe_node(node, set.get(), pod.get());
+    if (!observed.pod_ip.empty()) {
+      observed.agent = parts_.agents.report(key, node.name, observed.pod_uid);
+      targets.push_back({node.name, observed.pod_uid, observed.pod_ip,
+                         agent_server_name(cluster, node.name)});
+    }
+    seen.nodes.push_back(std::move(observed));
+  }
+  const bool has_identity = parts_.agents.has_identity(key);
+  if (!cluster.agent_ca.empty() || has_identity) {
+    parts_.agents.follow(key, targets,
+                         cluster.agent_ca.empty() ? nullptr : identity_of(cluster.agent_ca));
+  }
+}
+
+// A StatefulSet with OnDelete replaces no pod by itself. One node at a time, the
+// master first, and only while the others are well.
+std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
+                                                    const Observation& seen) {
+  const auto order = [](const NodeObservation* a, const NodeObservation* b) {
+    return a->role == api::NodeRole::kMaster && b->role != api::NodeRole::kMaster;
+  };
+  std::vector<const NodeObservation*> outdated;
+  bool others_well = true;
+  for (const NodeObservation& node : seen.nodes) {
+    if (node.is_outdated && !node.is_leaving) {
+      outdated.push_back(&node);
+    } else {
+      others_well = others_well && node.is_ready();
+    }
+  }
+  if (outdated.empty() || cluster.paused) {
+    return std::nullopt;
+  }
+  std::stable_sort(outdated.begin(), outdated.end(), order);
+  // One that does not run is replaced at once: its new form may be what mends it.
+  const auto broken = std::find_if(outdated.begin(), outdated.end(),
+                                   [](const auto* node) { return !node->is_ready(); });
+  if (broken == outdated.end() && !others_well) {
+    return std::nullopt;
+  }
+  const NodeObservation& node = broken == outdated.end() ? *outdated.front() : **broken;
+  const auto removed = parts_.client.run_one(
+      remove_request(kube::resources::kPod, {cluster.namespace_name(), pod_of(node.name)},
+                     node.pod_uid));
+  if (!removed && removed.error().code() != Errc::kNotFound) {
+    return write_problem(removed.error());
+  }
+  parts_.log.info("pod replaced: its node has changed",
+                  {{"pod", cluster.namespace_name() + "/" + pod_of(node.name)}});
+  return std::nullopt;
+}
+
+// StatefulSets of nodes that have left spec.nodes, with their Secrets.
+std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster) {
+  std::vector<BatchClient::Request> requests;
+  for (const World::Object& set :
+       objects_of_cluster(parts_.world, kube::resources::kStatefulSet, key_of(cluster))) {
+    const std::string name(base::get_string(*set, "metadata.name").value_or(""));
+    if (cluster.vk8s.find_node(name) != nullptr || base::find(*set, "metadata.deletionTimestamp") ||
+        !is_owned_by(*set, cluster.vk8s.metadata.uid)) {
+      continue;
+    }
+    requests.push_back(
+        remove_request(kube::resources::kStatefulSet, {cluster.namespace_name(), name},
+                       std::string(base::get_string(*set, "metadata.uid").value_or(""))));
+    requests.push_back(remove_request(kube::resources::kSecret,
+                                      {cluster.namespace_name(), config_secret_of(name)}, {}));
+    parts_.log.info("node removed", {{"node", name}, {"vk8s", cluster.name()}});
+  }
+  for (const Result<Json>& result : parts_.client.run(std::move(requests))) {
+    if (!result && result.error().code() != Errc::kNotFound) {
+      return write_problem(result.error());
+    }
+  }
+  return std::nullopt;
+}
+
+Status Reconciler::report(const Json& object, const api::Vk8s& vk8s, const Observation& seen) {
+  const kube::ObjectKey key{vk8s.metadata.namespace_name, vk8s.metadata.name};
+  // The cache may not show yet what was written last.
+  api::Vk8sStatus previous = vk8s.status;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto last = written_.find(key);
+    if (last != written_.end() &&
+        last->second.resource_version == vk8s.metadata.resource_version) {
+      previous = last->second.status;
+    }
+  }
+  api::Vk8sStatus status =
+      compute_status(vk8s, previous, seen, base::format_time(parts_.now()));
+  if (status == previous) {
+    return {};
+  }
+  JsonObject metadata;
+  metadata["name"] = key.name;
+  metadata["namespace"] = key.namespace_name;
+  metadata["uid"] = vk8s.metadata.uid;
+  JsonObject patch;
+  patch["apiVersion"] = api::kVk8sApiVersion;
+  patch["kind"] = "Vk8s";
+  patch["metadata"] = std::move(metadata);
+  patch["status"] = api::to_json(status);
+  const auto applied =
+      parts_.client.run_one(apply_request(kube::resources::kVk8s, std::move(patch), "status"));
+  if (!applied) {
+    // Deleted meanwhile: there is nobody left to tell.
+    const bool gone = applied.error().code() == Errc::kNotFound ||
+                      (applied.error().code() == Errc::kConflict && vk8s.metadata.being_deleted);
+    return gone ? Status() : tl::unexpected<Error>(applied.error());
+  }
+  if (parts_.announce && status.phase != previous.phase) {
+    const bool is_warning = status.phase == api::phase::kFail;
+    std::string reason = seen.problem ? seen.problem->reason : status.phase;
+    std::erase(reason, ' ');
+    parts_.announce(object, is_warning, reason,
+                    status.message.empty() ? fmt::format("the cluster is {}", status.phase)
+                                           : status.message);
+  }
+  parts_.log.info("status", {{"vk8s", key.namespace_name + "/" + key.name},
+                             {"phase", status.phase},
+                             {"ready", status.ready_nodes},
+                             {"message", status.message}});
+  const std::lock_guard lock(mutex_);
+  written_[key] = {std::move(status), vk8s.metadata.resource_version};
+  return {};
+}
+
+}  // namespace vk8s::controller

@@ -1,0 +1,76 @@
+// Makes of one Vk8s what it asks for. Level-triggered: reads the caches, writes
+// the difference, reports; safe to run twice, from any half-done state.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "controller/agent_monitor.h"
+#include "controller/batch_client.h"
+#include "controller/cluster_status.h"
+#include "controller/object_writer.h"
+#include "controller/secret_keeper.h"
+#include "controller/world.h"
+
+namespace vk8s::controller {
+
+class Reconciler {
+ public:
+  // Tells the story to who runs `kubectl describe`; may be empty.
+  using Announce = std::function<void(const Json& vk8s, bool is_warning, std::string_view reason,
+                                      const std::string& message)>;
+
+  struct Parts {
+    BatchClient& client;
+    const World& world;
+    AgentMonitor& agents;
+    Announce announce;
+    Settings settings;
+    Log log;
+    std::function<base::WallTime()> now = std::chrono::system_clock::now;
+  };
+  // All parts outlive it.
+  explicit Reconciler(Parts parts);
+
+  struct Outcome {
+    // When to run again although nothing changed.
+    std::optional<std::chrono::seconds> again;
+  };
+
+  // Any thread but the loop's; one at a time for a key. An error is retried.
+  Result<Outcome> reconcile(const kube::ObjectKey& key);
+
+ private:
+  struct Written {
+    api::Vk8sStatus status;
+    std::string resource_version;  // of the Vk8s it was computed from
+  };
+
+  std::optional<Problem> move_password(const Cluster& cluster, const Json& object);
+  void forget(const kube::ObjectKey& key);
+  Observation drive(const api::Vk8s& vk8s, const Json& object);
+  std::optional<Problem> build(Cluster& cluster, bool is_new);
+  std::optional<Problem> write_services(Cluster& cluster);
+  std::optional<Problem> write_nodes(Cluster& cluster, bool is_new);
+  std::optional<Problem> dry_run(const Cluster& cluster);
+  void observe(const Cluster& cluster, Observation& seen);
+  std::optional<Problem> replace_outdated(const Cluster& cluster, const Observation& seen);
+  std::optional<Problem> remove_left_nodes(const Cluster& cluster);
+  Status report(const Json& object, const api::Vk8s& vk8s, const Observation& seen);
+
+  Parts parts_;
+  ObjectWriter writer_;
+  SecretKeeper secrets_;
+
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  std::map<kube::ObjectKey, Written> written_;
+};
+
+}  // namespace vk8s::controller

@@ -1,0 +1,399 @@
+#include "controller/reconciler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "controller/fake_world.h"
+#include "controller/test_cluster.h"
+#include "kube/fake_client.h"
+#include "kube/testing/loop_thread.h"
+
+namespace vk8s::controller {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+namespace resources = kube::resources;
+
+const kube::ObjectKey kDemo{"team-a", "demo"};
+
+class FakeAgents final : public AgentMonitor {
+ public:
+  void follow(const kube::ObjectKey&, const std::vector<AgentTarget>& targets,
+              std::shared_ptr<const http::TlsIdentity> identity) override {
+    targets_ = targets;
+    identity_ = identity ? identity : identity_;
+  }
+  bool has_identity(const kube::ObjectKey&) const override { return identity_ != nullptr; }
+  void forget(const kube::ObjectKey&) override { targets_.clear(); }
+  std::optional<AgentReport> report(const kube::ObjectKey&, std::string_view node,
+                                    std::string_view) const override {
+    const auto at = reports_.find(std::string(node));
+    return at == reports_.end() ? std::nullopt : std::optional(at->second);
+  }
+
+  std::vector<AgentTarget> targets_;
+  std::shared_ptr<const http::TlsIdentity> identity_;
+  std::map<std::string, AgentReport> reports_;
+};
+
+// The fake server, which gives Services addresses as a real one does.
+class ServerWithAddresses final : public kube::Client {
+ public:
+  explicit ServerWithAddresses(kube::FakeClient& fake) : fake_(fake) {}
+
+  kube::Call get(const kube::Resource& resource, const kube::ObjectKey& key,
+                 Callback done) override {
+    return fake_.get(resource, key, std::move(done));
+  }
+  kube::Call list(const kube::Resource& resource, std::string_view in,
+                  const kube::ListOptions& options, Callback done) override {
+    return fake_.list(resource, in, options, std::move(done));
+  }
+  kube::Call create(const kube::Resource& resource, std::string_view in, const Json& object,
+                    Callback done, bool dry_run) override {
+    Json stored = object;
+    if (resource == resources::kService && !base::find(object, "spec.clusterIP")) {
+      set(stored, "spec.clusterIP", "10.96.0.7");
+      set(stored, "spec.ports.0.nodePort", 31234);
+    }
+    return fake_.create(resource, in, stored, std::move(done), dry_run);
+  }
+  kube::Call update(const kube::Resource& resource, const Json& object, Callback done) override {
+    return fake_.update(resource, object, std::move(done));
+  }
+  kube::Call apply(const kube::Resource& resource, const Json& object,
+                   const kube::ApplyOptions& options, Callback done,
+                   std::string_view subresource) override {
+    return fake_.apply(resource, object, options, std::move(done), subresource);
+  }
+  kube::Call merge_patch(const kube::Resource& resource, const kube::ObjectKey& key,
+                         const Json& patch, Callback done, std::string_view subresource) override {
+    return fake_.merge_patch(resource, key, patch, std::move(done), subresource);
+  }
+  kube::Call remove(const kube::Resource& resource, const kube::ObjectKey& key,
+                    const kube::DeleteOptions& options, Callback done) override {
+    return fake_.remove(resource, key, options, std::move(done));
+  }
+  kube::Call raw(kube::RawRequest request,
+                 std::function<void(Result<kube::RawResponse>)> done) override {
+    return fake_.raw(std::move(request), std::move(done));
+  }
+  kube::Call watch(const kube::Resource& resource, std::string_view in,
+                   const kube::WatchOptions& options,
+                   std::function<void(kube::WatchEvent)> on_event,
+                   std::function<void(Status)> on_done) override {
+    return fake_.watch(resource, in, options, std::move(on_event), std::move(on_done));
+  }
+
+ private:
+  kube::FakeClient& fake_;
+};
+
+class ReconcilerTest : public testing::Test {
+ protected:
+  ReconcilerTest()
+      : server_(loop_.run([this] { return std::make_unique<kube::FakeClient>(loop_.loop()); })),
+        front_(*server_),
+        client_(loop_.loop(), front_, std::chrono::seconds(10)),
+        reconciler_(Reconciler::Parts{
+            client_, world_, agents_,
+            [this](const Json&, bool, std::string_view reason, const std::string&) {
+              announced_.emplace_back(reason);
+            },
+            Settings(), Log::silent()}) {
+    store_vk8s(vk8s_object());
+  }
+  ~ReconcilerTest() override {
+    loop_.run([this] { server_.reset(); });
+  }
+
+  void store_vk8s(Json object) {
+    loop_.run([&] { server_->put(resources::kVk8s, object); });
+  }
+
+  // What watches would have brought.
+  void sync() {
+    loop_.run([this] {
+      for (const auto* resource :
+           {&resources::kVk8s, &resources::kStatefulSet, &resources::kService,
+            &resources::kDeployment, &resources::kNetworkPolicy, &resources::kPod}) {
+        for (const std::string& name : names_) {
+          const Json* object = server_->peek(*resource, {"team-a", name});
+          if (object != nullptr) {
+            world_.put(*resource, *object);
+          } else {
+            world_.erase(*resource, {"team-a", name});
+          }
+        }
+      }
+    });
+  }
+
+  Result<Reconciler::Outcome> reconcile() {
+    sync();
+    return reconciler_.reconcile(kDemo);
+  }
+
+  Json object(const kube::Resource& resource, const std::string& name) {
+    return loop_.run([&] {
+      const Json* found = server_->peek(resource, {"team-a", name});
+      return found == nullptr ? Json() : *found;
+    });
+  }
+
+  api::Vk8sStatus status() {
+    const Json found = object(resources::kVk8s, "demo");
+    const Json* json = base::find(found, "status");
+    return json == nullptr ? api::Vk8sStatus() : api::parse_vk8s_status(*json);
+  }
+
+  std::vector<kube::FakeRequest> requests() {
+    return loop_.run([this] { return server_->requests(); });
+  }
+  void clear_requests() {
+    loop_.run([this] { server_->clear_requests(); });
+  }
+  std::vector<std::string> writes() {
+    std::vector<std::string> out;
+    for (const kube::FakeRequest& request : requests()) {
+      if (request.verb != "get" && request.subresource.empty()) {
+        out.push_back(request.verb + " " + request.resource.kind + " " + request.key.name);
+      }
+    }
+    return out;
+  }
+
+  void put_pod(const std::string& node, bool ready) {
+    Json pod = base::parse_json(R"({"apiVersion":"v1","kind":"Pod","metadata":{
+        "namespace":"team-a","labels":{"app":"vk8s","clusterName":"demo"}},
+        "status":{"podIP":"10.0.0.9","conditions":[{"type":"Ready","status":"False"}]}})").value();
+    set(pod, "metadata.name", Json(node + "-0"));
+    set(pod, "metadata.uid", Json("uid-" + node));
+    set(pod, "status.conditions.0.status", ready ? "True" : "False");
+    loop_.run([&] { server_->put(resources::kPod, pod); });
+  }
+
+  const std::vector<std::string> names_ = {
+      "demo", "demo-peers", "demo-ports", "demo-access-svc", "demo-access-pod", "demo-master-1",
+      "demo-worker-1", "demo-master-1-0", "demo-worker-1-0"};
+  kube::testing::LoopThread loop_;
+  std::unique_ptr<kube::FakeClient> server_;
+  ServerWithAddresses front_;
+  FakeWorld world_;
+  FakeAgents agents_;
+  std::vector<std::string> announced_;
+  BatchClient client_;
+  Reconciler reconciler_;
+};
+
+TEST_F(ReconcilerTest, WritesEverythingOfANewClusterInOneGo) {
+  ASSERT_TRUE(reconcile());
+  for (const char* name : {"demo", "demo-peers"}) {
+    EXPECT_FALSE(object(resources::kService, name).is_null()) << name;
+  }
+  for (const char* name : {"demo-pki", "demo-agent-ca", "demo-kubeconfig", "demo-master-1-config",
+                           "demo-worker-1-config"}) {
+    EXPECT_FALSE(object(resources::kSecret, name).is_null()) << name;
+  }
+  for (const char* name : {"demo-master-1", "demo-worker-1"}) {
+    EXPECT_FALSE(object(resources::kStatefulSet, name).is_null()) << name;
+  }
+  EXPECT_FALSE(object(resources::kNetworkPolicy, "demo").is_null());
+  EXPECT_EQ(status().phase, "Installing");
+  EXPECT_EQ(status().version, "1.37.2");
+  EXPECT_EQ(status().observed_generation, 1);
+  EXPECT_THAT(announced_, Contains("Installing"));
+}
+
+TEST_F(ReconcilerTest, ReadsNothingOfANewCluster) {
+  ASSERT_TRUE(reconcile());
+  for (const kube::FakeRequest& request : requests()) {
+    EXPECT_NE(request.verb, "get") << request.resource.kind << " " << request.key.name;
+    EXPECT_NE(request.verb, "list");
+  }
+}
+
+TEST_F(ReconcilerTest, TriesThePodBeforeItCreatesAnything) {
+  loop_.run([this] {
+    server_->fail_next("dry-run", resources::kPod,
+                       Error(Errc::kForbidden, "violates PodSecurity \"restricted\""));
+  });
+  const auto outcome = reconcile();
+  ASSERT_TRUE(outcome);
+  EXPECT_TRUE(outcome->again);
+  EXPECT_EQ(status().phase, "Fail");
+  EXPECT_THAT(status().message, HasSubstr("violates PodSecurity"));
+  EXPECT_EQ(api::find_condition(status().conditions, "Ready")->reason, "PodRefused");
+  EXPECT_TRUE(object(resources::kService, "demo").is_null());
+  EXPECT_TRUE(object(resources::kSecret, "demo-pki").is_null());
+}
+
+TEST_F(ReconcilerTest, IsIdleOnceAllIsAsDesired) {
+  ASSERT_TRUE(reconcile());
+  ASSERT_TRUE(reconcile());
+  clear_requests();
+  ASSERT_TRUE(reconcile());
+  EXPECT_TRUE(requests().empty()) << requests().front().verb << " "
+                                  << requests().front().resource.kind;
+}
+
+TEST_F(ReconcilerTest, RunsAgainBeforeTheCachesHaveCaughtUp) {
+  ASSERT_TRUE(reconcile());
+  clear_requests();
+  // The world still shows the Vk8s alone.
+  ASSERT_TRUE(reconciler_.reconcile(kDemo));
+  EXPECT_TRUE(writes().empty()) << writes().front();
+}
+
+TEST_F(ReconcilerTest, GoesOnFromAHalfDoneStateOfAnEarlierProcess) {
+  ASSERT_TRUE(reconcile());
+  const Json pki = object(resources::kSecret, "demo-pki");
+  FakeAgents agents;
+  Reconciler reborn(Reconciler::Parts{client_, world_, agents, {}, Settings(), Log::silent()});
+  sync();
+  clear_requests();
+  ASSERT_TRUE(reborn.reconcile(kDemo));
+  EXPECT_TRUE(writes().empty()) << writes().front();
+  EXPECT_EQ(object(resources::kSecret, "demo-pki"), pki);
+  EXPECT_NE(agents.identity_, nullptr);
+}
+
+TEST_F(ReconcilerTest, NeverTouchesWhatIsSomebodyElses) {
+  const Json theirs = base::parse_json(R"({"apiVersion":"v1","kind":"Secret","metadata":{
+      "namespace":"team-a","name":"demo-pki"},"data":{"mine":"eA=="}})").value();
+  loop_.run([&] { server_->put(resources::kSecret, theirs); });
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(status().phase, "Fail");
+  EXPECT_EQ(api::find_condition(status().conditions, "NameConflict")->status,
+            api::ConditionStatus::kTrue);
+  EXPECT_THAT(status().message, HasSubstr("Secret team-a/demo-pki"));
+  EXPECT_EQ(*base::find(object(resources::kSecret, "demo-pki"), "data"),
+            *base::find(theirs, "data"));
+  EXPECT_TRUE(object(resources::kStatefulSet, "demo-master-1").is_null());
+}
+
+TEST_F(ReconcilerTest, WaitsForAnEarlierClusterOfTheSameName) {
+  loop_.run([&] {
+    server_->put(resources::kService, base::parse_json(R"({"apiVersion":"v1","kind":"Service",
+        "metadata":{"namespace":"team-a","name":"demo-peers","ownerReferences":[{"kind":"Vk8s",
+        "name":"demo","uid":"uid-before","controller":true}]}})").value());
+  });
+  const auto outcome = reconcile();
+  ASSERT_TRUE(outcome);
+  EXPECT_TRUE(outcome->again);
+  EXPECT_EQ(status().phase, "Waiting");
+}
+
+TEST_F(ReconcilerTest, BecomesRunningWithTheLastNode) {
+  ASSERT_TRUE(reconcile());
+  put_pod("demo-master-1", true);
+  put_pod("demo-worker-1", false);
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(status().phase, "Installing");
+  EXPECT_EQ(status().ready_nodes, "1/2");
+  ASSERT_EQ(agents_.targets_.size(), 2U);
+  EXPECT_EQ(agents_.targets_[0].server_name, "demo-master-1-0.demo-peers.team-a.svc");
+  agents_.reports_["demo-worker-1"] = {true, false, "", 100, "v1.37.2"};
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(status().phase, "Running");
+  EXPECT_THAT(announced_, Contains("Running"));
+}
+
+TEST_F(ReconcilerTest, StopsAndStartsThePodsOfAPausedCluster) {
+  ASSERT_TRUE(reconcile());
+  Json paused = object(resources::kVk8s, "demo");
+  set(paused, "spec.paused", true);
+  store_vk8s(paused);
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(base::get_int(object(resources::kStatefulSet, "demo-master-1"), "spec.replicas"), 0);
+  EXPECT_EQ(status().phase, "Paused");
+  Json resumed = object(resources::kVk8s, "demo");
+  set(resumed, "spec.paused", false);
+  store_vk8s(resumed);
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(base::get_int(object(resources::kStatefulSet, "demo-master-1"), "spec.replicas"), 1);
+  EXPECT_EQ(status().phase, "Restarting");
+}
+
+TEST_F(ReconcilerTest, RemovesANodeThatHasLeftTheSpec) {
+  ASSERT_TRUE(reconcile());
+  Json smaller = object(resources::kVk8s, "demo");
+  smaller.get_object()["spec"].get_object()["nodes"].get_array().pop_back();
+  store_vk8s(smaller);
+  ASSERT_TRUE(reconcile());
+  EXPECT_TRUE(object(resources::kStatefulSet, "demo-worker-1").is_null());
+  EXPECT_TRUE(object(resources::kSecret, "demo-worker-1-config").is_null());
+  EXPECT_FALSE(object(resources::kStatefulSet, "demo-master-1").is_null());
+}
+
+TEST_F(ReconcilerTest, WaitsWithTheFirstObjectForTheNetwork) {
+  Json waiting = vk8s_object();
+  set(waiting, "metadata.annotations", JsonObject{{"cluster-network-connection-status", "false"}});
+  store_vk8s(waiting);
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(status().phase, "Waiting Network Connection");
+  EXPECT_TRUE(writes().empty());
+}
+
+TEST_F(ReconcilerTest, ReplacesOutdatedPodsOneByOneMasterFirst) {
+  ASSERT_TRUE(reconcile());
+  for (const char* node : {"demo-master-1", "demo-worker-1"}) {
+    put_pod(node, true);
+    loop_.run([&] {
+      Json pod = *server_->peek(resources::kPod, {"team-a", std::string(node) + "-0"});
+      set(pod, "metadata.labels.controller-revision-hash", "old");
+      server_->put(resources::kPod, pod);
+      Json set_object = *server_->peek(resources::kStatefulSet, {"team-a", node});
+      set(set_object, "status.updateRevision", "new");
+      set(set_object, "status.observedGeneration",
+          *base::find(set_object, "metadata.generation"));
+      server_->put(resources::kStatefulSet, set_object);
+    });
+  }
+  clear_requests();
+  ASSERT_TRUE(reconcile());
+  EXPECT_THAT(writes(), testing::ElementsAre("delete Pod demo-master-1-0"));
+  // Its successor is not there yet: the worker waits.
+  clear_requests();
+  ASSERT_TRUE(reconcile());
+  EXPECT_TRUE(writes().empty());
+}
+
+TEST_F(ReconcilerTest, MendsAnObjectThatWasChanged) {
+  ASSERT_TRUE(reconcile());
+  Json service = object(resources::kService, "demo");
+  set(service, "spec.selector.role", "worker");
+  loop_.run([&] { server_->put(resources::kService, service); });
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(base::get_string(object(resources::kService, "demo"), "spec.selector.role"), "master");
+}
+
+TEST_F(ReconcilerTest, MovesAPlainPasswordIntoASecret) {
+  Json vk8s = vk8s_object();
+  set(vk8s, "spec.kubeflow.password", "plain-text");
+  store_vk8s(vk8s);
+  ASSERT_TRUE(reconcile());
+  const Json moved = object(resources::kVk8s, "demo");
+  EXPECT_EQ(base::find(moved, "spec.kubeflow.password"), nullptr);
+  EXPECT_EQ(base::get_string(moved, "spec.kubeflow.passwordSecretRef.name"),
+            "demo-kubeflow-password");
+  EXPECT_EQ(base::get_string(object(resources::kSecret, "demo-kubeflow-password"),
+                             "data.password"),
+            pki::base64_encode("plain-text"));
+  EXPECT_THAT(announced_, Contains("PlainPassword"));
+}
+
+TEST_F(ReconcilerTest, ForgetsAClusterThatIsGone) {
+  ASSERT_TRUE(reconcile());
+  put_pod("demo-master-1", true);
+  ASSERT_TRUE(reconcile());
+  world_.erase(resources::kVk8s, kDemo);
+  ASSERT_TRUE(reconciler_.reconcile(kDemo));
+  EXPECT_TRUE(agents_.targets_.empty());
+}
+
+}  // namespace
+}  // namespace vk8s::controller
