@@ -143,7 +143,9 @@ class Client {
                       Callback, bool dry_run = false) = 0;
   // PUT; the object carries metadata.resourceVersion (else it is unconditional).
   virtual Call update(const Resource&, const Json& object, Callback) = 0;
-  // Server-side apply (KEP-555). subresource: "" or "status".
+  // Server-side apply (KEP-555). subresource: "" or "status". With metadata.uid of
+  // another object than the one there is: kInvalidArgument; with a uid and no
+  // object: kConflict, and nothing is created.
   virtual Call apply(const Resource&, const Json& object, const ApplyOptions&, Callback,
                      std::string_view subresource = "") = 0;
   // RFC 7396.

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "kube/client.h"
+#include "kube/ownership.h"
 #include "kube/testing/api_server.h"
 #include "kube/testing/client_contract.h"
 #include "kube/testing/loop_thread.h"
@@ -167,6 +168,24 @@ TEST_F(ClientTest, ApplyWithTheUidOfAVanishedObjectCreatesNothing) {
       blocking_->apply(resources::kConfigMap, object, {.field_manager = "ours"});
   ASSERT_FALSE(applied);
   EXPECT_EQ(applied.error().code(), Errc::kConflict);
+}
+
+TEST_F(ClientTest, ACreatedObjectHandedOverLosesFieldsThatAreNoLongerApplied) {
+  const ApplyOptions ours{.field_manager = "ours"};
+  Json object = config_map("handed-over");
+  object.as_object()["data"].as_object()["extra"] = "x";
+  const auto created = blocking_->create(resources::kConfigMap, "default", object);
+  ASSERT_TRUE(created) << created.error().message();
+  const auto patch = hand_over_patch(*created, "vk8s", "ours");
+  ASSERT_TRUE(patch);
+  const auto patched =
+      blocking_->merge_patch(resources::kConfigMap, {"default", "handed-over"}, *patch);
+  ASSERT_TRUE(patched) << patched.error().message();
+  EXPECT_FALSE(hand_over_patch(*patched, "vk8s", "ours"));
+  const auto applied = blocking_->apply(resources::kConfigMap, config_map("handed-over"), ours);
+  ASSERT_TRUE(applied) << applied.error().message();
+  EXPECT_EQ(base::find(*applied, "data.extra"), nullptr);
+  EXPECT_EQ(base::get_string(*applied, "data.key"), "1");
 }
 
 TEST_F(ClientTest, SaysForbiddenAndUnauthorized) {

@@ -222,6 +222,10 @@ Result<Json> FakeClient::do_apply(const Resource& resource, const Json& object,
     applied_[mark(created)] = object;
     return created;
   }
+  if (const std::string uid = text_at(object, "metadata.uid");
+      !uid.empty() && uid != text_at(found->second, "metadata.uid")) {
+    return fail(Errc::kInvalidArgument, "metadata.uid: field is immutable (422 Invalid)");
+  }
   VK8S_TRY(check_identity(found->second, object));
   Json merged = found->second;
   const std::string place = mark(merged);

@@ -73,13 +73,14 @@ void apply_creates_and_takes_back(BlockingClient& client) {
   EXPECT_EQ(text(applied, "data.b"), "3");
 }
 
-void apply_with_a_wrong_uid_is_a_conflict(BlockingClient& client) {
+void apply_with_a_wrong_uid_is_refused(BlockingClient& client) {
   Json object = config_map("uid");
   set_metadata(object, "uid", kUnknownUid);
   const ApplyOptions ours{.field_manager = "ours"};
   EXPECT_EQ(code(client.apply(kKind, object, ours)), Errc::kConflict);
   ASSERT_TRUE(client.create(kKind, "default", config_map("uid")));
-  EXPECT_EQ(code(client.apply(kKind, object, ours)), Errc::kConflict);
+  // The API server calls it a change of an immutable field (422).
+  EXPECT_EQ(code(client.apply(kKind, object, ours)), Errc::kInvalidArgument);
 }
 
 void apply_with_a_stale_version_is_a_conflict(BlockingClient& client) {
@@ -124,7 +125,7 @@ void lists_select_and_page(BlockingClient& client) {
   ASSERT_TRUE(first) << first.error().message();
   EXPECT_EQ(base::get_array(*first, "items")->size(), 2U);
   options.continue_token = text(first, "metadata.continue");
-  const auto second = client.list(kKind, "", options);
+  const auto second = client.list(kKind, "default", options);
   ASSERT_TRUE(second) << second.error().message();
   EXPECT_EQ(base::get_array(*second, "items")->size(), 1U);
   const auto one = client.list(kKind, "default", {.field_selector = "metadata.name=list-2"});
@@ -147,7 +148,7 @@ const std::vector<ContractCheck>& client_contract() {
       {"merge patch removes with null", merge_patch_removes_with_null},
       {"dry run stores nothing", dry_run_stores_nothing},
       {"apply creates, and takes back what is no longer applied", apply_creates_and_takes_back},
-      {"apply with a wrong uid is a conflict", apply_with_a_wrong_uid_is_a_conflict},
+      {"apply with a wrong uid is refused", apply_with_a_wrong_uid_is_refused},
       {"apply with a stale version is a conflict", apply_with_a_stale_version_is_a_conflict},
       {"apply leaves what another applied", apply_leaves_what_another_applied},
       {"remove checks the uid", remove_checks_the_uid},
