@@ -49,6 +49,12 @@ class Client::Engine : public std::enable_shared_from_this<Client::Engine> {
 
   void cut_silent_connections();
 
+  // A request waits while its server has enough of them; the end of one (before
+  // it is forgotten) lets the next begin.
+  void admit(const std::shared_ptr<Transfer>& transfer);
+  void release(Transfer& transfer);
+  void begin(Transfer& transfer);
+
   void act(curl_socket_t fd, int action);
   void collect_ended();
   void deliver();
@@ -65,6 +71,11 @@ class Client::Engine : public std::enable_shared_from_this<Client::Engine> {
   std::uint64_t last_id_ = 0;
   std::map<std::uint64_t, std::shared_ptr<Transfer>> transfers_;
   std::deque<std::uint64_t> news_;  // transfers with something to tell
+  struct Origin {
+    int in_flight = 0;
+    std::deque<std::uint64_t> waiting;
+  };
+  std::map<std::string, Origin> origins_;
 };
 
 Status Client::Engine::open() {
@@ -99,6 +110,7 @@ void Client::Engine::close() {
   // Owners' callbacks may hold calls of this client: they end after it has.
   auto doomed = std::exchange(transfers_, {});
   news_.clear();
+  origins_.clear();
   for (const auto& [id, transfer] : doomed) {
     if (transfer->handle() != nullptr) {
       curl_multi_remove_handle(multi_, transfer->handle());
@@ -122,9 +134,8 @@ Call Client::Engine::start(Args&&... args) {
   if (Status ready = transfer->prepare(options_, hooks); !ready) {
     transfer->finish(std::move(ready).error());
     deliver_soon();
-  } else if (curl_multi_add_handle(multi_, transfer->handle()) != CURLM_OK) {
-    transfer->finish(Error(Errc::kExhausted, "libcurl takes no further request"));
-    deliver_soon();
+  } else {
+    admit(transfer);
   }
   struct Guard {
     std::weak_ptr<Engine> engine;
@@ -150,7 +161,51 @@ void Client::Engine::drop(std::uint64_t id) {
   transfers_.erase(found);
   if (transfer->handle() != nullptr && multi_ != nullptr) {
     curl_multi_remove_handle(multi_, transfer->handle());
+    release(*transfer);
     cut_silent_connections();
+  }
+}
+
+void Client::Engine::admit(const std::shared_ptr<Transfer>& transfer) {
+  if (transfer->is_stream()) {
+    begin(*transfer);
+    return;
+  }
+  Origin& origin = origins_[transfer->origin()];
+  if (origin.in_flight < options_.max_requests_in_flight) {
+    ++origin.in_flight;
+    begin(*transfer);
+  } else {
+    origin.waiting.push_back(transfer->id());
+  }
+}
+
+void Client::Engine::begin(Transfer& transfer) {
+  transfer.is_started = true;
+  if (curl_multi_add_handle(multi_, transfer.handle()) != CURLM_OK) {
+    transfer.finish(Error(Errc::kExhausted, "libcurl takes no further request"));
+    deliver_soon();
+  }
+}
+
+void Client::Engine::release(Transfer& transfer) {
+  const auto found = origins_.find(transfer.origin());
+  if (transfer.is_stream() || !std::exchange(transfer.is_started, false) ||
+      found == origins_.end()) {
+    return;
+  }
+  Origin& origin = found->second;
+  --origin.in_flight;
+  while (!origin.waiting.empty() && origin.in_flight < options_.max_requests_in_flight) {
+    const auto next = transfers_.find(origin.waiting.front());
+    origin.waiting.pop_front();
+    if (next != transfers_.end()) {
+      ++origin.in_flight;
+      begin(*next->second);
+    }
+  }
+  if (origin.in_flight == 0 && origin.waiting.empty()) {
+    origins_.erase(found);
   }
 }
 
@@ -272,6 +327,7 @@ void Client::Engine::collect_ended() {
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
     const CURLcode code = message->data.result;
     curl_multi_remove_handle(multi_, transfer->handle());
+    release(*transfer);
     transfer->finish(code);
     if (code == CURLE_OPERATION_TIMEDOUT) {
       cut_silent_connections();

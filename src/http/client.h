@@ -54,6 +54,9 @@ struct ClientOptions {
   // connection is idle (TCP keep-alive and TCP_USER_TIMEOUT).
   std::chrono::seconds dead_peer_timeout{30};
   long max_idle_connections = 32;
+  // Requests to one server at a time (streams are not counted); further ones wait
+  // in order, and their timeouts begin when they are sent.
+  int max_requests_in_flight = 32;
   std::string user_agent = "vk8s";
 };
 

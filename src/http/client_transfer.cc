@@ -107,7 +107,10 @@ Result<Transfer::Target> Transfer::resolve_target() const {
   if (!url_part(url.get(), CURLUPART_USER).empty()) {
     return fail(Errc::kInvalidArgument, "{}: a URL must not hold credentials", description());
   }
-  Target target{.url = request_.url, .connect_to = "", .tls = scheme == "https"};
+  Target target{.url = request_.url,
+                .connect_to = "",
+                .origin = fmt::format("{}:{} {}", host, port, request_.server_name),
+                .tls = scheme == "https"};
   if (!target.tls) {
     if (scheme != "http" || !is_loopback(host)) {
       return fail(Errc::kInvalidArgument, "{}: use https (plain http is for loopback only)",
@@ -193,6 +196,7 @@ Status Transfer::prepare(const ClientOptions& options, const EngineHooks& hooks)
                 base::printable(request_.method, 32));
   }
   const Target target = VK8S_TRY(resolve_target());
+  origin_ = target.origin;
   handle_ = curl_easy_init();
   if (handle_ == nullptr) {
     return fail(Errc::kExhausted, "{}: no memory for a request", description());

@@ -39,6 +39,12 @@ class Transfer {
 
   std::uint64_t id() const { return id_; }
   CURL* handle() const { return handle_; }
+  bool is_stream() const { return streaming_; }
+  // The server, to those who count requests: "host:port name".
+  const std::string& origin() const { return origin_; }
+
+  // Whether it has been given to the multi handle.
+  bool is_started = false;
 
   // It has ended, by libcurl's word or before it could begin.
   void finish(CURLcode code);
@@ -54,6 +60,7 @@ class Transfer {
   struct Target {
     std::string url;
     std::string connect_to;  // "" or "name:port:host:port"
+    std::string origin;
     bool tls = true;
   };
   Result<Target> resolve_target() const;
@@ -75,6 +82,7 @@ class Transfer {
   StreamHandlers handlers_;
   const bool streaming_;
   std::deque<std::uint64_t>* news_ = nullptr;
+  std::string origin_;
 
   CURL* handle_ = nullptr;
   curl_slist* header_list_ = nullptr;
