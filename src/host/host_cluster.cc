@@ -13,7 +13,6 @@
 #include "host/agent_reader.h"
 #include "host/host_network.h"
 #include "host/host_registry.h"
-#include "host/machine_limits.h"
 #include "sys/file.h"
 #include "sys/mount.h"
 
@@ -193,7 +192,7 @@ HostContainer HostCluster::node_container(const HostSettings& settings, const Ho
 }
 
 Status HostCluster::ensure_machine(const HostSettings& settings, const HostPlan& plan) {
-  MachineLimits limits;
+  MachineLimits limits(options_.limit_files);
   for (const std::string& trouble : VK8S_TRY(limits.raise(settings.name))) {
     progress_("machine", fmt::format("a limit stays as it is: {}", trouble));
   }
@@ -343,8 +342,8 @@ Status HostCluster::purge() {
   const UniqueFd lock = VK8S_TRY(lock_host(plan));
   VK8S_TRY(stop_all(plan));
   VK8S_TRY(remove_state(plan));
-  MachineLimits limits;
-  VK8S_TRY(limits.release(plan.bridge.substr(0, plan.bridge.size() - 1)));
+  MachineLimits limits(options_.limit_files);
+  VK8S_TRY(limits.release(plan.name));
   return sys::remove_tree(plan.run_folder);
 }
 

@@ -18,6 +18,7 @@
 #include "host/host_container.h"
 #include "host/host_files.h"
 #include "host/host_plan.h"
+#include "host/machine_limits.h"
 
 namespace vk8s::host {
 
@@ -37,6 +38,7 @@ struct HostOptions {
   bool wait = true;                     // until every node is Ready
   std::chrono::seconds timeout{180};
   std::chrono::seconds stop_grace{60};  // of each container
+  LimitFiles limit_files;
 };
 
 // Lines for a person: ("host-1", "waiting for the API server").

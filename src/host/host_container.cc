@@ -2,6 +2,7 @@
 
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -51,6 +52,16 @@ Status check_overlay_path(const std::string& path) {
                 "{}: a path with ',', ':' or '\\' cannot be a layer of an overlay", path);
   }
   return {};
+}
+
+// Whether the process is in the network namespace of that name, and not in one
+// of the same name that has been removed meanwhile.
+bool is_in_namespace(pid_t pid, const std::string& name) {
+  struct stat own {};
+  struct stat named {};
+  return ::stat(fmt::format("/proc/{}/ns/net", pid).c_str(), &own) == 0 &&
+         ::stat(sys::NetNs::path_of(name).c_str(), &named) == 0 && own.st_ino == named.st_ino &&
+         own.st_dev == named.st_dev;
 }
 
 }  // namespace
@@ -133,7 +144,8 @@ Result<bool> HostContainer::ensure_running(const std::string& hosts) {
   const std::string spec = VK8S_TRY(make_spec());
   const ContainerStatus now = VK8S_TRY(status());
   const auto old_spec = sys::read_file(plan_.folder + "/bundle/config.json");
-  if (now.state == ContainerState::kRunning && old_spec && *old_spec == spec) {
+  if (now.state == ContainerState::kRunning && old_spec && *old_spec == spec &&
+      is_in_namespace(now.pid, plan_.netns)) {
     VK8S_TRY(sys::write_file(plan_.folder + "/etc/hosts", hosts));
     return false;
   }

@@ -124,6 +124,7 @@ Result<HostPlan> make_plan(const HostSettings& settings, const std::string& stat
   const Cidr pods = VK8S_TRY(Cidr::parse(settings.pod_network_cidr));
   const IpAddress gateway = VK8S_TRY(subnet.nth(1));
   HostPlan plan;
+  plan.name = settings.name;
   plan.bridge = settings.name + "0";
   plan.bridge_address = gateway.to_string();
   plan.prefix_length = subnet.prefix_length();

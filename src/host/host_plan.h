@@ -55,6 +55,7 @@ struct NodePlan {
 };
 
 struct HostPlan {
+  std::string name;            // of the host
   std::string bridge;          // "vk8s0"
   std::string bridge_address;  // "198.18.0.1"
   int prefix_length = 16;
