@@ -15,5 +15,7 @@ pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)
 
 find_program(CCACHE ccache)
 if(CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  # A clone in another folder shares the cache.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_NOHASHDIR=1
+                                  CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${CCACHE})
 endif()

@@ -173,6 +173,9 @@ void Agent::start_watches() {
 }
 
 void Agent::on_api_server_ready() {
+  if (!node_watch_) {
+    return;  // stopping
+  }
   const Status started = control_plane_->start();
   if (!started) {
     log_.error("bootstrap objects cannot be made", {{"error", started.error().message()}});
@@ -204,6 +207,10 @@ void Agent::on_node(const kube::WatchEvent& event) {
 
 void Agent::stop(std::function<void()> stopped) {
   tracker_->stopping();
+  // An open watch would hold up the end of the API server.
+  provisioner_.reset();
+  control_plane_.reset();
+  node_watch_.reset();
   supervisor_->stop(std::move(stopped));
 }
 

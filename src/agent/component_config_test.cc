@@ -124,7 +124,8 @@ class LeafFiles : public testing::Test {
     paths_.config = folder_.path();
     paths_.state = folder_.path() + "/state";
     paths_.run = folder_.path();
-    for (const auto& [name, content] : *api::create_cluster_pki("a")) {
+    const auto pki = api::create_cluster_pki("a");
+    for (const auto& [name, content] : *pki) {
       EXPECT_TRUE(sys::write_file(paths_.given(name), content));
     }
   }
@@ -184,7 +185,8 @@ TEST(BootstrapObjects, TheDnsServiceHasItsAddressAndNoSelector) {
 }
 
 TEST(BootstrapObjects, NoRoleHasAWildcard) {
-  for (const BootstrapObject& each : *bootstrap_objects(config())) {
+  const auto objects = bootstrap_objects(config());
+  for (const BootstrapObject& each : *objects) {
     EXPECT_THAT(base::to_string(each.object), Not(HasSubstr("\"*\"")));
   }
 }
