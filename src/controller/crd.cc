@@ -94,7 +94,7 @@ JsonObject toleration_schema() {
   properties["operator"] = choice("", {"Exists", "Equal"});
   properties["value"] = text("", 63);
   properties["effect"] = choice("", {"NoSchedule", "PreferNoSchedule", "NoExecute"});
-  properties["tolerationSeconds"] = integer("", -9223372036854775807, 9223372036854775807);
+  properties["tolerationSeconds"] = long_integer("");
   return object("", std::move(properties));
 }
 
@@ -236,7 +236,7 @@ JsonObject condition_schema() {
   properties["status"] = choice("", {"True", "False", "Unknown"});
   properties["reason"] = text("", 1024);
   properties["message"] = text("", 32768);
-  properties["observedGeneration"] = integer("", 0, 9223372036854775807);
+  properties["observedGeneration"] = long_integer("");
   JsonObject time = text("", 64);
   time["format"] = "date-time";
   properties["lastTransitionTime"] = std::move(time);
@@ -257,7 +257,7 @@ JsonObject status_schema() {
   JsonObject properties;
   properties["phase"] = text("", 64);
   properties["message"] = text("", 32768);
-  properties["observedGeneration"] = integer("", 0, 9223372036854775807);
+  properties["observedGeneration"] = long_integer("");
   properties["version"] = text("Version of the virtual Kubernetes.", 32);
   properties["endpoint"] = text("Where the host's network reaches the API server.", 512);
   properties["kubeconfigSecret"] = text("Secret with the kubeconfig.", kMaxName);

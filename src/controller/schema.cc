@@ -42,11 +42,17 @@ JsonObject choice(std::string_view description, std::initializer_list<std::strin
   return out;
 }
 
-JsonObject integer(std::string_view description, std::int64_t minimum, std::int64_t maximum) {
+JsonObject integer(std::string_view description, std::int32_t minimum, std::int32_t maximum) {
   JsonObject out = typed("integer", description);
-  out["format"] = maximum > 2147483647 ? "int64" : "int32";
+  out["format"] = "int32";
   out["minimum"] = minimum;
   out["maximum"] = maximum;
+  return out;
+}
+
+JsonObject long_integer(std::string_view description) {
+  JsonObject out = typed("integer", description);
+  out["format"] = "int64";
   return out;
 }
 

@@ -12,7 +12,8 @@ namespace vk8s::controller::schema {
 JsonObject text(std::string_view description, int max_length);
 JsonObject pattern_text(std::string_view description, int max_length, std::string_view pattern);
 JsonObject choice(std::string_view description, std::initializer_list<std::string_view> values);
-JsonObject integer(std::string_view description, std::int64_t minimum, std::int64_t maximum);
+JsonObject integer(std::string_view description, std::int32_t minimum, std::int32_t maximum);
+JsonObject long_integer(std::string_view description);
 JsonObject flag(std::string_view description);
 // "500m", "4Gi", or a number.
 JsonObject quantity(std::string_view description);
