@@ -24,7 +24,8 @@ class Host {
  public:
   static Result<std::unique_ptr<Host>> start() {
     auto host = std::make_unique<Host>();
-    host->server_ = VK8S_TRY(kube::testing::ApiServer::start());
+    host->server_ = VK8S_TRY(
+        kube::testing::ApiServer::start({.api_server_flags = {"--allow-privileged=true"}}));
     kube::ClientConfig config = VK8S_TRY(host->server_->user(
         fmt::format("system:serviceaccount:{}:{}", kSystemNamespace, kControllerName),
         {"system:serviceaccounts"}));
@@ -174,8 +175,9 @@ class ControllerOnApiServer : public testing::Test {
       }
       host_->loop_thread().tick(std::chrono::milliseconds(20));
     }
+    const Json* shown = base::find(last, "status");
     ADD_FAILURE() << resource.kind << " " << name << " is not as waited for: "
-                  << base::to_string(last);
+                  << base::to_string(shown == nullptr ? last : *shown);
     return last;
   }
 
@@ -289,6 +291,24 @@ TEST_F(ControllerOnApiServer, MakesEveryObjectOfACluster) {
     ASSERT_TRUE(object) << object.error().message();
     EXPECT_TRUE(is_owned_by(*object, uid)) << name;
   }
+}
+
+TEST_F(ControllerOnApiServer, TellsWhyTheHostRefusesThePods) {
+  const auto enforce = [](Json level) {
+    JsonObject labels;
+    labels["pod-security.kubernetes.io/enforce"] = std::move(level);
+    JsonObject patch;
+    patch["metadata"] = JsonObject{{"labels", std::move(labels)}};
+    return host_->api().merge_patch(resources::kNamespace, {"", std::string(kNamespace)}, patch);
+  };
+  ASSERT_TRUE(enforce("baseline"));
+  start_manager();
+  ASSERT_TRUE(create(vk8s_object("refused")));
+  const Json vk8s = wait_for_phase("refused", "Fail");
+  EXPECT_THAT(std::string(base::get_string(vk8s, "status.message").value()),
+              HasSubstr("violates PodSecurity \"baseline:latest\": privileged"));
+  EXPECT_FALSE(host_->api().get(resources::kService, {std::string(kNamespace), "refused"}));
+  ASSERT_TRUE(enforce(nullptr));
 }
 
 TEST_F(ControllerOnApiServer, SaysWhoHoldsAName) {
