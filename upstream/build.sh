@@ -8,7 +8,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 
-NAMES=(kubernetes etcd containerd runc cni-plugins coredns)
+NAMES=(kubernetes etcd containerd runc cni-plugins)
 CONTAINERD=github.com/containerd/containerd/v2
 CNI=github.com/containernetworking/plugins
 # What of containerd's shim and CRI no node here uses.
@@ -33,7 +33,7 @@ describe() {
       variables="-X $package.gitVersion=$VERSION -X $package.gitMajor=1"
       variables+=" -X $package.gitMinor=${minor%%.*} -X $package.gitTreeState=clean"
       PACKAGES=(.) PROGRAMS=(kubernetes)
-      LINKS=(kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl)
+      LINKS=(kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl coredns)
       ;;
     etcd)
       VERSION=$(module_version "$name" go.etcd.io/etcd/server/v3)
@@ -61,11 +61,6 @@ describe() {
       PACKAGES=("$CNI/plugins/main/"{bridge,loopback,ptp} "$CNI/plugins/ipam/host-local"
         "$CNI/plugins/meta/portmap")
       PROGRAMS=(bridge loopback ptp host-local portmap)
-      ;;
-    coredns)
-      VERSION=$(module_version "$name" github.com/coredns/coredns)
-      variables="-X github.com/coredns/coredns/coremain.GitCommit=$VERSION"
-      PACKAGES=(.) PROGRAMS=(coredns)
       ;;
     *) die "upstream program '$name' is not known" "use one of: ${NAMES[*]}" ;;
   esac

@@ -1,6 +1,6 @@
-// One program for all of Kubernetes: it acts as the component it is called as
-// (a symbolic link per component), so the components share one copy of their
-// common code on disk and in the page cache.
+// One program for all of Kubernetes and for CoreDNS: it acts as the component it
+// is called as (a symbolic link per component), so the components share one copy
+// of their common code on disk and in the page cache.
 package main
 
 import (
@@ -33,6 +33,10 @@ var components = map[string]func() *cobra.Command{
 
 func main() {
 	name := filepath.Base(os.Args[0])
+	if name == "coredns" {
+		os.Exit(runCoreDNS())
+	}
+	hideCoreDNSFlags()
 	command, known := components[name]
 	if !known {
 		fmt.Fprintf(os.Stderr, "%s: not a Kubernetes component; call it through a link named kubelet, kubectl, ...\n", name)

@@ -1,8 +1,10 @@
-// CoreDNS with the plugins a cluster's DNS uses. The order in which plugins act
-// is upstream's (dnsserver.Directives); the order here is alphabetical.
 package main
 
 import (
+	"flag"
+	"os"
+
+	"github.com/coredns/coredns/coremain"
 	_ "github.com/coredns/coredns/plugin/bind"
 	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/errors"
@@ -16,10 +18,27 @@ import (
 	_ "github.com/coredns/coredns/plugin/metrics"
 	_ "github.com/coredns/coredns/plugin/ready"
 	_ "github.com/coredns/coredns/plugin/reload"
-
-	"github.com/coredns/coredns/coremain"
 )
 
-func main() {
+// What coremain adds to the flags of the process.
+var corednsFlags = map[string]bool{
+	"conf": true, "dns.port": true, "p": true, "pidfile": true,
+	"plugins": true, "quiet": true, "version": true,
+}
+
+func runCoreDNS() int {
 	coremain.Run()
+	return 0
+}
+
+// hideCoreDNSFlags takes those flags away again: kube-proxy adopts every flag of
+// the process as its own.
+func hideCoreDNSFlags() {
+	kept := flag.NewFlagSet(os.Args[0], flag.ExitOnError)
+	flag.CommandLine.VisitAll(func(f *flag.Flag) {
+		if !corednsFlags[f.Name] {
+			kept.Var(f.Value, f.Name, f.Usage)
+		}
+	})
+	flag.CommandLine = kept
 }
