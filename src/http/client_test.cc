@@ -21,18 +21,18 @@ class ClientTest : public ::testing::Test {
  protected:
   void SetUp() override {
     ca_ = pki::create_ca({.common_name = "test-ca", .organizations = {}}).value();
-    const auto server_pair = pki::issue(ca_, {.subject = {.common_name = "server", .organizations = {}},
-                                              .dns_names = {"node-1.peers"},
-                                              .ip_addresses = {"127.0.0.1"},
-                                              .server = true})
-                                 .value();
-    const auto client_pair = pki::issue(ca_, {.subject = {.common_name = "reader", .organizations = {}},
-                                              .client = true})
-                                 .value();
-    identity_ = std::make_shared<TlsIdentity>(TlsIdentity{.ca_pem = ca_.certificate_pem,
-                                                          .client_certificate_pem =
-                                                              client_pair.certificate_pem,
-                                                          .client_key_pem = client_pair.key_pem});
+    pki::LeafRequest leaf;
+    leaf.subject.common_name = "server";
+    leaf.dns_names = {"node-1.peers"};
+    leaf.ip_addresses = {"127.0.0.1"};
+    leaf.server = true;
+    const auto server_pair = pki::issue(ca_, leaf).value();
+    leaf = {};
+    leaf.subject.common_name = "reader";
+    leaf.client = true;
+    const auto reader = pki::issue(ca_, leaf).value();
+    identity_ = std::make_shared<TlsIdentity>(TlsIdentity{
+        ca_.certificate_pem, reader.certificate_pem, reader.key_pem});
     auto server = Server::start(
         loop_,
         {.address = "127.0.0.1",
@@ -236,9 +236,10 @@ TEST_F(ClientTest, ARefusedConnectionIsUnavailable) {
 
 TEST_F(ClientTest, ADroppedCallIsSilentAndEndsTheRequest) {
   bool called = false;
-  Call call = client_->stream(request("/stream"), {.on_response = {},
-                                                   .on_data = [](std::string_view) {},
-                                                   .on_done = [&](const Status&) { called = true; }});
+  Call call =
+      client_->stream(request("/stream"), {.on_response = {},
+                                           .on_data = [](std::string_view) {},
+                                           .on_done = [&](const Status&) { called = true; }});
   ASSERT_TRUE(run_until([&] { return !streams_.empty(); }));
   call.cancel();
   EXPECT_TRUE(run_until([&] { return streams_closed_ == 1; }));

@@ -267,7 +267,8 @@ std::size_t Transfer::header_line(std::string_view line) {
   }
   const std::size_t colon = text.find(':');
   if (colon != std::string_view::npos) {
-    response_.headers[lower(text.substr(0, colon))] = std::string(base::trim(text.substr(colon + 1)));
+    const std::string_view value = base::trim(text.substr(colon + 1));
+    response_.headers[lower(text.substr(0, colon))] = std::string(value);
   }
   return line.size();
 }

@@ -12,7 +12,8 @@ class Backoff {
  public:
   using Duration = std::chrono::milliseconds;
 
-  Backoff(Duration first, Duration cap) : first_(first), cap_(cap), random_(std::random_device{}()) {}
+  Backoff(Duration first, Duration cap)
+      : first_(first), cap_(cap), random_(std::random_device{}()) {}
 
   // first, 2*first, ... cap, each plus up to a fifth.
   Duration next() { return delay_of(attempts_++); }

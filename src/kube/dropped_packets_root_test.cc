@@ -45,7 +45,8 @@ std::set<std::string> own_sockets() {
   for (const std::string& name : names.value_or(std::vector<std::string>())) {
     std::array<char, 64> target{};
     const auto size = ::readlink(("/proc/self/fd/" + name).c_str(), target.data(), target.size());
-    const std::string_view text(target.data(), static_cast<std::size_t>(std::max(size, ssize_t{0})));
+    const std::string_view text(target.data(),
+                                static_cast<std::size_t>(std::max(size, ssize_t{0})));
     if (text.starts_with("socket:[")) {
       inodes.emplace(text.substr(8, text.size() - 9));
     }
@@ -81,9 +82,9 @@ std::vector<int> connections_to(int port) {
 Status drop_packets_of(int port) {
   const std::string rules = fmt::format(
       "add table inet lost\n"
-      "add chain inet lost all {{ type filter hook input priority 0; }}\n"
-      "add rule inet lost all tcp sport {} drop\n"
-      "add rule inet lost all tcp dport {} drop\n",
+      "add chain inet lost input {{ type filter hook input priority 0; }}\n"
+      "add rule inet lost input tcp sport {} drop\n"
+      "add rule inet lost input tcp dport {} drop\n",
       port, port);
   VK8S_TRY(sys::check_command({.argv = {kNft, "-f", "-"}, .environment = {}},
                               {.standard_input = rules}));

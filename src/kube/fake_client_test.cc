@@ -95,7 +95,9 @@ TEST_F(FakeClientTest, ADroppedCallIsSilent) {
 TEST_F(FakeClientTest, FailsTheNextRequestsOnDemand) {
   client_.fail_next("get", resources::kNode, Error(Errc::kUnavailable, "away"), 1);
   std::vector<Errc> codes;
-  const auto note = [&codes](const Result<Json>& result) { codes.push_back(result.error().code()); };
+  const auto note = [&codes](const Result<Json>& result) {
+    codes.push_back(result.error().code());
+  };
   const Call first = client_.get(resources::kNode, {"", "n"}, note);
   const Call second = client_.get(resources::kNode, {"", "n"}, note);
   settle();

@@ -147,7 +147,8 @@ Result<Json> FakeClient::do_create(const Resource& resource, std::string_view na
   const ObjectKey key = key_of(object);
   VK8S_TRY(object_path(resource, key));
   if (!text_at(object, "metadata.resourceVersion").empty()) {
-    return fail(Errc::kInvalidArgument, "resourceVersion should not be set on objects to be created");
+    return fail(Errc::kInvalidArgument,
+                "resourceVersion should not be set on objects to be created");
   }
   Collection& objects = collection(resource);
   if (objects.contains(key)) {

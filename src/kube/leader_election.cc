@@ -57,10 +57,11 @@ void LeaderElector::read_lease() {
       observe(*lease);
       take_lease(std::move(*lease));
     } else if (lease.error().code() == Errc::kNotFound) {
+      const JsonObject metadata{{"name", options_.lease.name},
+                                {"namespace", options_.lease.namespace_name}};
       write_lease(JsonObject{{"apiVersion", "coordination.k8s.io/v1"},
                              {"kind", "Lease"},
-                             {"metadata", JsonObject{{"name", options_.lease.name},
-                                                     {"namespace", options_.lease.namespace_name}}}},
+                             {"metadata", metadata}},
                   true);
     } else {
       end_attempt(std::move(lease));
@@ -90,8 +91,8 @@ void LeaderElector::take_lease(Json lease) {
   if (!is_own(lease) && !holder_of(lease).empty()) {
     // What the holder promised counts, not what this replica would.
     const auto seconds = base::get_int(lease, "spec.leaseDurationSeconds");
-    const auto promised =
-        seconds ? std::chrono::milliseconds(std::chrono::seconds(*seconds)) : options_.lease_duration;
+    const std::chrono::milliseconds promised =
+        seconds ? std::chrono::seconds(*seconds) : options_.lease_duration;
     if (timers_.now() < observed_at_ + promised) {
       if (leading_) {
         step_down("another replica holds the lease");

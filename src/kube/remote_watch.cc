@@ -63,7 +63,8 @@ void RemoteWatch::finish(Status status) {
 void RemoteWatch::take_bytes(std::string_view bytes) {
   heard_ = true;
   if (http_status_ != 200) {
-    refusal_.append(bytes.substr(0, kMaxRefusalBytes - std::min(kMaxRefusalBytes, refusal_.size())));
+    const std::size_t room = kMaxRefusalBytes - std::min(kMaxRefusalBytes, refusal_.size());
+    refusal_.append(bytes.substr(0, room));
     return;
   }
   Status fed = lines_.feed(bytes, [this](std::string_view line) { return take_line(line); });

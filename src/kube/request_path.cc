@@ -98,8 +98,10 @@ std::string describe_collection(const Resource& resource, std::string_view names
 }
 
 ObjectKey key_of(const Json& object) {
-  return {.namespace_name = std::string(base::get_string(object, "metadata.namespace").value_or("")),
-          .name = std::string(base::get_string(object, "metadata.name").value_or(""))};
+  const auto text_at = [&object](std::string_view path) {
+    return std::string(base::get_string(object, path).value_or(""));
+  };
+  return {.namespace_name = text_at("metadata.namespace"), .name = text_at("metadata.name")};
 }
 
 }  // namespace vk8s::kube
