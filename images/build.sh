@@ -2,7 +2,7 @@
 # Builds the images without a daemon, into the cache, one entry per image and content hash: an OCI
 # layout, and for those that the embedded host runs (vnode, registry) the unpacked root file system.
 #
-#   images/build.sh [--build-dir DIR] [--refresh] [NAME...]   all, or vnode controller registry
+#   images/build.sh [--build-dir DIR] [--refresh] [NAME...]   all, or vnode controller registry busybox
 #   images/build.sh [--build-dir DIR] --print-dir NAME        NAME's unpacked root file system
 #   images/build.sh [--build-dir DIR] --print-oci NAME        NAME's OCI layout
 #   images/build.sh --print-name NAME                         its name, as in vk8s/vnode:v1.37.2
@@ -10,28 +10,10 @@
 # The C++ programs come from DIR/bin (default build/release, built if a program is not there);
 # --refresh makes the common base anew, with Debian's latest updates.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/image-store.sh"
 
-NAMES=(vnode controller registry)
+NAMES=(vnode controller registry busybox)
 SUITE=bookworm
-BUILD_DIR=$REPO/build/release
-IMAGES=$CACHE/images
-export BUILDAH_ISOLATION=chroot
-
-# The image store is the cache's own; overlay where the file system can, else plain copies.
-store() {
-  local driver=vfs
-  [[ -e $IMAGES/storage/overlay || ! -e $IMAGES/storage/vfs ]] && driver=overlay
-  buildah --root "$IMAGES/storage" --runroot "$IMAGES/storage-run" --storage-driver "$driver" "$@"
-}
-
-choose_store() {
-  mkdir -p "$IMAGES"
-  if [[ ! -e $IMAGES/storage ]] && ! store images -q; then
-    rm -rf "$IMAGES/storage"
-    mkdir -p "$IMAGES/storage/vfs"
-  fi
-}
 
 # --- common base ---------------------------------------------------------------------------------
 
@@ -61,19 +43,17 @@ build_base() {
     --customize-hook="'$REPO/images/base/slim.sh' \"\$1\" '$REPO/images/base/not-needed'" \
     "$SUITE" "$partial/base.tar"
   cp "$REPO/images/base/Dockerfile" "$partial/"
-  store bud --timestamp 0 -t "$(base_tag "$into")" "$partial"
+  store bud --timestamp 0 -t "$(image_tag "$into")" "$partial"
   rm "$partial/base.tar"
   mv -T "$partial" "$into"
   trap - EXIT
   forget_old "$IMAGES/base" 2
 }
 
-base_tag() { printf 'localhost/vk8s/base:%s' "${1##*-}"; }
-
 ensure_base() {
   local into
   into=$(base_directory)
-  if [[ -d $into ]] && store inspect --type image "$(base_tag "$into")" >/dev/null 2>&1; then
+  if [[ -d $into ]] && store inspect --type image "$(image_tag "$into")" >/dev/null 2>&1; then
     return
   fi
   rm -rf "$into"
@@ -89,7 +69,7 @@ programs_of() {
   case $1 in
     vnode) printf '%s\n' vk8s-agent pause ;;
     controller) printf '%s\n' vk8s-controller ;;
-    registry) ;;
+    registry | busybox) ;;
     *) die "image '$1' is not known" "use one of: ${NAMES[*]}" ;;
   esac
 }
@@ -122,9 +102,16 @@ version_of() {
   esac
 }
 
-name_of() { printf 'vk8s/%s:%s' "$1" "$(version_of "$1")"; }
+# busybox goes by the name under which everybody asks for it.
+name_of() {
+  case $1 in
+    busybox) printf 'library/busybox:latest' ;;
+    *) printf 'vk8s/%s:%s' "$1" "$(version_of "$1")" ;;
+  esac
+}
 
-registry_package() { apt-cache policy docker-registry | awk '$1 == "Candidate:" {print $2}'; }
+# candidate PACKAGE: the version that apt-get download would bring.
+candidate() { apt-cache policy "$1" | awk '$1 == "Candidate:" {print $2}'; }
 
 # image_directory NAME: its cache entry. The key covers all that goes in.
 image_directory() {
@@ -136,7 +123,9 @@ image_directory() {
     mapfile -t -O "${#inputs[@]}" inputs < <(upstream_directories)
     inputs+=("$(sha256sum <"$REPO/images/pause.sh")")
   elif [[ $name == registry ]]; then
-    inputs+=("$(registry_package)" "$(sha256sum <"$REPO/images/registry/config.yml")")
+    inputs+=("$(candidate docker-registry)" "$(sha256sum <"$REPO/images/registry/config.yml")")
+  elif [[ $name == busybox ]]; then
+    inputs+=("$(candidate busybox-static)")
   fi
   cd "$REPO/images/$name"
   printf '%s' "$IMAGES/$name-$(hash_of Dockerfile "$(name_of "$name")" \
@@ -165,6 +154,19 @@ stage_registry() (
   apt-get download docker-registry
   dpkg-deb -x ./*.deb package
   mv package/usr/bin/docker-registry .
+)
+
+stage_busybox() (
+  cd "$1"
+  apt-get download busybox-static
+  dpkg-deb -x ./*.deb package
+  mkdir -p rootfs/bin rootfs/tmp rootfs/etc rootfs/root
+  chmod 1777 rootfs/tmp
+  cp package/bin/busybox rootfs/bin/
+  for applet in $(package/bin/busybox --list); do
+    [[ -e rootfs/bin/$applet ]] || ln -s busybox "rootfs/bin/$applet"
+  done
+  printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >rootfs/etc/passwd
 )
 
 # --- building ------------------------------------------------------------------------------------
@@ -225,11 +227,11 @@ build_image() {
   trap "rm -rf -- '$partial'" EXIT
   mkdir "$partial/context"
   "stage_$name" "$partial/context"
-  tag=localhost/vk8s/$name:${into##*-}
-  store bud --layers --timestamp 0 --pull-never --build-arg "BASE=$(base_tag "$(base_directory)")" \
+  tag=$(image_tag "$into")
+  store bud --layers --timestamp 0 --pull-never --build-arg "BASE=$(image_tag "$(base_directory)")" \
     -f "$REPO/images/$name/Dockerfile" -t "$tag" "$partial/context"
   write_layout "$tag" "$partial" "$(name_of "$name")"
-  if [[ $name != controller ]]; then unpack "$tag" "$partial/rootfs"; fi
+  if [[ $name == vnode || $name == registry ]]; then unpack "$tag" "$partial/rootfs"; fi
   rm -r "$partial/context"
   share_files "$partial"
   chmod 755 "$partial"
@@ -286,7 +288,7 @@ main() {
   local names=()
   while (($#)); do
     case $1 in
-      -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && return ;;
+      -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
       --build-dir) BUILD_DIR=$(realpath -m "${2:?--build-dir needs a DIR}") && shift ;;
       --refresh) rm -rf "$(base_directory)" ;;
       --print-dir) print_part "${2:?--print-dir needs a NAME}" rootfs && return ;;

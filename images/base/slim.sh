@@ -3,7 +3,7 @@
 # needs. The package database stays, so that scanners know what is in the image.
 set -eu
 root=$1
-for package in $(sed 's/#.*//' "$2"); do
+sed 's/#.*//' "$2" | xargs -n 1 | while IFS= read -r package; do
   if [ -e "$root/var/lib/dpkg/info/$package.list" ] ||
     ls "$root/var/lib/dpkg/info/$package":*.list >/dev/null 2>&1; then
     dpkg --root="$root" --purge --force-depends --force-remove-essential \
