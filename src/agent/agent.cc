@@ -11,6 +11,9 @@
 namespace vk8s::agent {
 namespace {
 
+constexpr const char* kApiServer = "kube-apiserver";
+// A worker's: the master's, as it is seen from here.
+constexpr const char* kOutsideApiServer = "api-server";
 // Of the 30 s that a vnode's pod has in all.
 constexpr auto kPodStopTimeout = std::chrono::seconds(15);
 
@@ -78,7 +81,7 @@ Status Agent::prepare() {
   tracker_ = std::make_unique<NodeTracker>(config_);
   status_server_ = VK8S_TRY_CONTEXT(
       StatusServer::start(loop_, paths_, *tracker_, log_.child("status")), "status server");
-  VK8S_TRY_CONTEXT(set_up_network(config_), "set up the pod network");
+  VK8S_TRY_CONTEXT(set_up_network(config_, facts_), "set up the pod network");
   if (config_.role == api::NodeRole::kMaster) {
     VK8S_TRY(ensure_leaves(paths_, master_leaves(config_, facts_.node_ip),
                            std::chrono::system_clock::now()));
@@ -97,10 +100,8 @@ Status Agent::create_clients() {
                            log_.child("kube")));
   auto kubelet = VK8S_TRY(given_identity(paths_, config_, "kubelet"));
   node_client_ = VK8S_TRY(kube::Client::create(loop_, std::move(kubelet), log_.child("kube")));
-  node_watch_ = std::make_unique<ObjectWatch>(
-      loop_, *client_, kube::resources::kNode,
-      is_master ? "" : fmt::format("metadata.name={}", config_.node_name),
-      [this](const kube::WatchEvent& event) { on_node(event); }, log_.child("nodes"));
+  overlay_ = std::make_unique<Overlay>(loop_, runner_, paths_, config_, log_.child("overlay"));
+  watch_nodes();
   provisioner_ = std::make_unique<LocalProvisioner>(loop_, runner_, *client_, paths_,
                                                     config_.node_name, log_.child("volumes"));
   if (is_master) {
@@ -132,77 +133,115 @@ Status Agent::add_components() {
       Supervisor::Options{.log_folder = paths_.log_folder(), .restart = {}});
   supervisor_->on_change([this](const api::ComponentStatus& status) {
     tracker_->update(supervisor_->status());
-    if (status.name == "kube-apiserver" && status.state == api::ComponentState::kRunning) {
+    if ((status.name == kApiServer || status.name == kOutsideApiServer) && status.state == api::ComponentState::kRunning) {
       on_api_server_ready();
     }
   });
   const bool is_master = config_.role == api::NodeRole::kMaster;
-  std::vector<std::string> api_server;  // what its clients on this node wait for
+  const std::string api_server = is_master ? kApiServer : kOutsideApiServer;
   if (is_master) {
     add({.name = "etcd"}, etcd_argv(paths_));
     // It retries etcd, so it need not wait: most of its start is its own.
     add({.name = "kube-apiserver", .probe = api_server_probe(*client_)},
         api_server_argv(config_, paths_, facts_));
-    api_server = {"kube-apiserver"};
+  } else {
+    // Who starts before it answers backs off for longer than it takes to answer.
+    VK8S_TRY(supervisor_->add({.name = api_server,
+                               .probe = api_server_probe(*client_),
+                               .probe_interval = std::chrono::milliseconds(100)}));
   }
   add({.name = "containerd", .probe = unix_socket_probe(paths_.containerd_socket())},
       containerd_argv(paths_));
   add({.name = "pause-image", .after = {"containerd"}, .is_task = true},
       pause_import_argv(paths_, facts_));
-  std::vector<std::string> kubelet_needs = api_server;
-  kubelet_needs.emplace_back("containerd");
   add({.name = "kubelet",
-       .after = std::move(kubelet_needs),
+       .after = {api_server, "containerd"},
        .after_stop = [this](auto done) { pod_stopper_.stop(kPodStopTimeout, std::move(done)); }},
       kubelet_argv(config_, paths_, facts_));
-  add({.name = "kube-proxy", .after = api_server}, proxy_argv(paths_));
+  add({.name = "kube-proxy", .after = {api_server}}, proxy_argv(paths_));
   if (is_master) {
-    add({.name = "kube-controller-manager", .after = api_server},
+    add({.name = "kube-controller-manager", .after = {api_server}},
         controller_manager_argv(config_, paths_));
-    add({.name = "kube-scheduler", .after = api_server}, scheduler_argv(paths_));
-    add({.name = "coredns", .after = api_server}, coredns_argv(paths_));
-  } else {
-    start_watches();
+    add({.name = "kube-scheduler", .after = {api_server}}, scheduler_argv(paths_));
+    add({.name = "coredns", .after = {api_server}}, coredns_argv(paths_));
   }
   return {};
 }
 
-void Agent::start_watches() {
-  node_watch_->start();
-  provisioner_->start();
+void Agent::watch_nodes() {
+  kube::InformerOptions options;
+  options.resource = kube::resources::kNode;
+  options.projection = kube::keep_fields({"spec.podCIDR", "status.addresses", "status.conditions",
+                                          "status.nodeInfo.kubeletVersion"});
+  // Short: the first attempts come before the API server lets the agent in.
+  options.max_backoff = std::chrono::milliseconds(400);
+  nodes_ = std::make_unique<kube::Informer>(loop_, *client_, std::move(options),
+                                            log_.child("nodes"));
+  nodes_->add_handlers(
+      {.on_added = [this](const kube::ObjectPtr& node) { on_node(*node); },
+       .on_updated = [this](const kube::ObjectPtr&, const kube::ObjectPtr& node) { on_node(*node); },
+       .on_deleted = [this](const kube::ObjectPtr& node) { on_node_deleted(*node); }});
 }
 
 void Agent::on_api_server_ready() {
-  if (!node_watch_) {
-    return;  // stopping
+  if (watching_ || !nodes_) {
+    return;  // known already, or stopping
   }
-  const Status started = control_plane_->start();
-  if (!started) {
-    log_.error("bootstrap objects cannot be made", {{"error", started.error().message()}});
+  watching_ = true;
+  if (control_plane_) {
+    const Status started = control_plane_->start();
+    if (!started) {
+      log_.error("bootstrap objects cannot be made", {{"error", started.error().message()}});
+    }
   }
-  start_watches();
+  nodes_->start();
+  provisioner_->start();
 }
 
-void Agent::on_node(const kube::WatchEvent& event) {
+void Agent::on_node(const Json& node) {
   if (control_plane_) {
-    control_plane_->on_node(event);
+    control_plane_->on_node(node);
   }
-  if (event.type == kube::WatchEvent::Type::kBookmark ||
-      base::get_string(event.object, "metadata.name") != config_.node_name) {
+  update_overlay();
+  if (base::get_string(node, "metadata.name") != config_.node_name) {
     return;
   }
-  const bool deleted = event.type == kube::WatchEvent::Type::kDeleted;
-  const NodeObservation observed = deleted ? NodeObservation{} : observe_node(event.object);
-  if (observed.exists && observed.pod_cidr.empty()) {
-    pod_cidr_call_ = node_client_->merge_patch(
-        kube::resources::kNode, {"", config_.node_name}, pod_cidr_patch(config_),
-        [this](const Result<Json>& patched) {
-          if (!patched) {  // the next change of the Node tries again
-            log_.warning("pod CIDR not claimed", {{"error", patched.error().message()}});
-          }
-        });
+  const NodeObservation observed = observe_node(node);
+  if (observed.pod_cidr.empty()) {
+    claim_pod_cidr();
   }
   tracker_->update(observed);
+}
+
+void Agent::on_node_deleted(const Json& node) {
+  const std::string name(base::get_string(node, "metadata.name").value_or(""));
+  if (control_plane_) {
+    control_plane_->on_node_deleted(name);
+  }
+  update_overlay();
+  if (name == config_.node_name) {
+    tracker_->update(NodeObservation{});
+  }
+}
+
+void Agent::claim_pod_cidr() {
+  pod_cidr_call_ = node_client_->merge_patch(
+      kube::resources::kNode, {"", config_.node_name}, pod_cidr_patch(config_),
+      [this](const Result<Json>& patched) {
+        if (!patched) {  // the next change of the Node tries again
+          log_.warning("pod CIDR not claimed", {{"error", patched.error().message()}});
+        }
+      });
+}
+
+void Agent::update_overlay() {
+  std::vector<OverlayPeer> peers;
+  for (const kube::ObjectPtr& node : nodes_->store().list()) {
+    if (auto peer = read_peer(*node, config_)) {
+      peers.push_back(*std::move(peer));
+    }
+  }
+  overlay_->set_peers(std::move(peers));
 }
 
 void Agent::stop(std::function<void()> stopped) {
@@ -210,7 +249,7 @@ void Agent::stop(std::function<void()> stopped) {
   // An open watch would hold up the end of the API server.
   provisioner_.reset();
   control_plane_.reset();
-  node_watch_.reset();
+  nodes_.reset();
   supervisor_->stop(std::move(stopped));
 }
 

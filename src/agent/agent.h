@@ -11,11 +11,13 @@
 #include "agent/local_provisioner.h"
 #include "agent/node_paths.h"
 #include "agent/node_tracker.h"
+#include "agent/overlay.h"
 #include "agent/pod_processes.h"
 #include "agent/status_server.h"
 #include "agent/supervisor.h"
 #include "base/event_loop.h"
 #include "base/log.h"
+#include "kube/informer.h"
 
 namespace vk8s::agent {
 
@@ -40,8 +42,11 @@ class Agent {
   sys::SpawnOptions component_command(Argv argv) const;
   void add(ComponentSpec spec, Argv argv);
   void on_api_server_ready();
-  void start_watches();
-  void on_node(const kube::WatchEvent& event);
+  void watch_nodes();
+  void on_node(const Json& node);
+  void on_node_deleted(const Json& node);
+  void claim_pod_cidr();
+  void update_overlay();
 
   EventLoop& loop_;
   NodePaths paths_;
@@ -57,11 +62,13 @@ class Agent {
   std::unique_ptr<kube::Client> client_;
   // Writes this Node, as the kubelet: NodeRestriction holds it to that one.
   std::unique_ptr<kube::Client> node_client_;
-  std::unique_ptr<ObjectWatch> node_watch_;
+  std::unique_ptr<kube::Informer> nodes_;
+  std::unique_ptr<Overlay> overlay_;
   std::unique_ptr<LocalProvisioner> provisioner_;
   std::unique_ptr<ControlPlane> control_plane_;  // masters only
   std::unique_ptr<Supervisor> supervisor_;
   kube::Call pod_cidr_call_;
+  bool watching_ = false;
 };
 
 }  // namespace vk8s::agent

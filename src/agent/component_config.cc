@@ -351,6 +351,8 @@ table ip vk8s-masquerade {{
   chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr {pods} ip daddr != {pods} masquerade
+    # What a node itself sends to another node's pods must come back the same way.
+    oifname "vk8s-vxlan" ip saddr != {pods} masquerade
   }}
 }}
 )",

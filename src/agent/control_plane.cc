@@ -80,17 +80,12 @@ void ControlPlane::apply(std::size_t index) {
       });
 }
 
-void ControlPlane::on_node(const kube::WatchEvent& event) {
-  if (event.type == kube::WatchEvent::Type::kBookmark) {
-    return;
-  }
-  const std::string name = name_of(event.object);
-  if (event.type == kube::WatchEvent::Type::kDeleted) {
-    addresses_.erase(name);
-    return;
-  }
-  addresses_[name] = addresses_of(event.object);
-  const JsonObject* labels = base::get_object(event.object, "metadata.labels");
+void ControlPlane::on_node_deleted(const std::string& name) { addresses_.erase(name); }
+
+void ControlPlane::on_node(const Json& node) {
+  const std::string name = name_of(node);
+  addresses_[name] = addresses_of(node);
+  const JsonObject* labels = base::get_object(node, "metadata.labels");
   const bool is_self = name == config_.node_name;
   const char* label_key =
       is_self ? "node-role.kubernetes.io/control-plane" : "node-role.kubernetes.io/worker";

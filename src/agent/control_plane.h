@@ -28,8 +28,9 @@ class ControlPlane {
   Status start();
   // Whether every bootstrap object has been applied.
   bool is_bootstrapped() const { return pending_ == 0 && started_; }
-  // A Node as the agent's watch of all nodes saw it.
-  void on_node(const kube::WatchEvent& event);
+  // A Node that is there or has changed, and one that is there no more.
+  void on_node(const Json& node);
+  void on_node_deleted(const std::string& name);
 
  private:
   struct Application;

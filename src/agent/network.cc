@@ -1,20 +1,20 @@
 #include "agent/network.h"
 
-#include "agent/component_config.h"
+#include "agent/overlay.h"
 #include "sys/netlink.h"
 #include "sys/process.h"
 
 namespace vk8s::agent {
 
-Status set_up_network(const api::NodeConfig& config) {
-  sys::Netlink netlink = VK8S_TRY(sys::Netlink::open());
-  VK8S_TRY(netlink.set_up("lo"));
-  if (config.role == api::NodeRole::kMaster) {
-    const std::string dns_ip = VK8S_TRY(dns_listen_ip(config));
-    VK8S_TRY(netlink.add_address("lo", dns_ip + "/32"));
+Status set_up_network(const api::NodeConfig& config, const NodeFacts& facts) {
+  {
+    sys::Netlink netlink = VK8S_TRY(sys::Netlink::open());
+    VK8S_TRY(netlink.set_up("lo"));
   }
+  VK8S_TRY(create_overlay_link(config, facts));
   sys::SpawnOptions nft{.argv = {"nft", "-f", "-"}, .environment = sys::scrubbed_environment()};
-  VK8S_TRY(sys::check_command(std::move(nft), {.standard_input = masquerade_rules(config)}));
+  VK8S_TRY(sys::check_command(std::move(nft),
+                              {.standard_input = masquerade_rules(config) + overlay_rules({})}));
   return {};
 }
 

@@ -1,13 +1,14 @@
-// The pod network of a node, on the node's own side: addresses, masquerading.
+// The pod network of a node, on the node's own side.
 #pragma once
 
+#include "agent/component_config.h"
 #include "api/node_config.h"
 #include "base/error.h"
 
 namespace vk8s::agent {
 
-// The address CoreDNS listens on (masters) and the rule that masquerades what
-// leaves the pod network. Idempotent.
-Status set_up_network(const api::NodeConfig& config);
+// The VXLAN device, the rule that masquerades what leaves the pod network, and the
+// one that drops every other node's VXLAN until the nodes are known. Idempotent.
+Status set_up_network(const api::NodeConfig& config, const NodeFacts& facts);
 
 }  // namespace vk8s::agent

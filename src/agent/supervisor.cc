@@ -98,6 +98,11 @@ void Supervisor::start_what_can() {
 
 void Supervisor::launch(Component& component) {
   component.started_at = timers_.now();
+  if (!component.spec.command) {
+    set_state(component, ComponentState::kStarting);
+    ask_probe(component);
+    return;
+  }
   auto command = component.spec.command();
   auto process =
       command ? runner_.start(std::move(*command),
@@ -136,7 +141,7 @@ void Supervisor::on_probe(Component& component, bool ready) {
   }
   if (!ready) {
     component.timer =
-        timers_.after(options_.probe_interval, [this, &component] { ask_probe(component); });
+        timers_.after(component.spec.probe_interval, [this, &component] { ask_probe(component); });
     return;
   }
   log_.info("component ready",

@@ -39,8 +39,10 @@ struct ComponentSpec {
   std::string name;
   std::vector<std::string> after;  // components that must be (or have been) ready
   // What to run; asked anew at each start. An error counts as a failed start.
+  // None: something outside this node that others wait for; its probe alone counts.
   std::function<Result<sys::SpawnOptions>()> command;
   Probe probe;                     // none: ready once started
+  std::chrono::milliseconds probe_interval{20};
   // Runs to success once ("import the pause image") instead of for ever; ready then.
   bool is_task = false;
   std::chrono::milliseconds stop_timeout = std::chrono::seconds(10);
@@ -64,7 +66,6 @@ class Supervisor {
   struct Options {
     std::string log_folder;
     RestartPolicy restart;
-    std::chrono::milliseconds probe_interval{20};
   };
 
   Supervisor(Timers& timers, ProcessRunner& runner, Log log, Options options);

@@ -70,6 +70,30 @@ TEST_F(SupervisorTest, StartsIndependentComponentsAtOnce) {
   EXPECT_THAT(runner_.started, ElementsAre("etcd", "containerd"));
 }
 
+TEST_F(SupervisorTest, WaitsForWhatIsOutsideAndStartsNothingForIt) {
+  ASSERT_TRUE(supervisor_.add({.name = "api-server",
+                               .probe =
+                                   [this](const std::function<void(bool)>& answer) {
+                                     answer(ready_["api-server"]);
+                                     return std::shared_ptr<void>();
+                                   },
+                               .probe_interval = milliseconds(100)}));
+  add("kubelet", {"api-server"});
+  supervisor_.start();
+  EXPECT_THAT(runner_.started, IsEmpty());
+  EXPECT_EQ(status("api-server").state, ComponentState::kStarting);
+  ready_["api-server"] = true;
+  timers_.advance(milliseconds(99));
+  EXPECT_THAT(runner_.started, IsEmpty());
+  timers_.advance(milliseconds(1));
+  EXPECT_THAT(runner_.started, ElementsAre("kubelet"));
+
+  bool stopped = false;
+  supervisor_.stop([&] { stopped = true; });
+  runner_.end("kubelet", {});
+  EXPECT_TRUE(stopped);
+}
+
 TEST_F(SupervisorTest, StartsAComponentAsSoonAsWhatItNeedsIsReady) {
   add("apiserver");
   add("kubelet", {"apiserver"});

@@ -1,5 +1,7 @@
 #include "kube/informer.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "kube/request_path.h"
 
@@ -62,7 +64,7 @@ Informer::Informer(Timers& timers, Client& client, InformerOptions options, Log 
       options_(std::move(options)),
       log_(log.child(options_.resource.plural)),
       store_(options_.indexes),
-      backoff_(milliseconds(200), seconds(10)),
+      backoff_(std::min(milliseconds(200), options_.max_backoff), options_.max_backoff),
       random_(std::random_device{}()) {}
 
 void Informer::add_handlers(InformerHandlers handlers) {

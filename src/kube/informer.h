@@ -44,6 +44,7 @@ struct InformerOptions {
   std::chrono::seconds resync{0};      // > 0: tells every object as updated so often
   int page_size = 500;
   std::chrono::seconds min_watch{300}; // a watch lasts between this and twice this
+  std::chrono::milliseconds max_backoff{10'000};  // between failed attempts
 };
 
 // Called on the loop's thread after the store has changed. Empty ones are skipped.
