@@ -3,15 +3,20 @@
 #include <cstdio>
 
 #include "controller/generate_command.h"
-#include "controller/program.h"
+#include "controller/program_flags.h"
 
 namespace {
+
+template <class T>
+int complain(const vk8s::Result<T>& result) {
+  std::fprintf(stderr, "%s\n", result.error().message().c_str());
+  return 2;
+}
 
 int generate(const std::string& what) {
   const auto text = vk8s::controller::generate(what);
   if (!text) {
-    std::fprintf(stderr, "%s\n", text.error().message().c_str());
-    return 2;
+    return complain(text);
   }
   return std::fwrite(text->data(), 1, text->size(), stdout) == text->size() ? 0 : 1;
 }
@@ -20,22 +25,12 @@ int generate(const std::string& what) {
 
 int main(int argc, char** argv) {
   using vk8s::base::LogLevel;
-  vk8s::controller::ProgramOptions options;
+  vk8s::controller::ProgramFlags flags;
   LogLevel level = LogLevel::kInfo;
   std::string what;
 
   CLI::App app{"Makes of each Vk8s resource a virtual Kubernetes cluster.", "vk8s-controller"};
-  app.add_option("--kubeconfig", options.kubeconfig,
-                 "the host cluster; without it: the one this runs in");
-  app.add_flag("--leader-elect", options.leader_elect, "let one of several replicas act");
-  app.add_option("--metrics-address", options.metrics_address, "of /metrics, /healthz, /readyz")
-      ->capture_default_str();
-  app.add_option("--image-registry", options.settings.image_registry,
-                 "registry of the catalogue's node images");
-  app.add_option("--vnode-image-prefix", options.settings.vnode_image_prefixes,
-                 "allow other node images that begin so (repeatable)");
-  app.add_flag("--tolerate-control-plane", options.settings.tolerate_control_plane,
-               "let nodes tolerate the taints of the host's control plane");
+  vk8s::controller::add_flags(app, flags);
   app.add_option("--log-level", level, "debug, info, warning or error")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, LogLevel>{{"debug", LogLevel::kDebug},
@@ -46,6 +41,9 @@ int main(int argc, char** argv) {
   print->add_option("what", what, "crd, rbac or manager")->required();
   CLI11_PARSE(app, argc, argv);
 
-  return print->parsed() ? generate(what)
-                         : run(options, vk8s::Log::to_stderr("controller", level));
+  if (print->parsed()) {
+    return generate(what);
+  }
+  const auto options = vk8s::controller::check_flags(std::move(flags));
+  return options ? run(*options, vk8s::Log::to_stderr("controller", level)) : complain(options);
 }

@@ -8,6 +8,10 @@ namespace vk8s::controller {
 namespace {
 
 std::string catalogue_image(const Settings& settings, const api::KubernetesRelease& release) {
+  if (const auto own = settings.vnode_images.find(std::string(release.minor));
+      own != settings.vnode_images.end()) {
+    return own->second;
+  }
   return settings.image_registry.empty()
              ? std::string(release.image)
              : fmt::format("{}/{}", settings.image_registry, release.image);
@@ -53,6 +57,10 @@ std::string config_secret_of(std::string_view node_name) {
 }
 
 std::string pod_of(std::string_view node_name) { return fmt::format("{}-0", node_name); }
+
+std::string claim_of(std::string_view node_name) {
+  return fmt::format("data-{}", pod_of(node_name));
+}
 
 std::string agent_server_name(const Cluster& cluster, std::string_view node_name) {
   return fmt::format("{}.{}.{}.svc", pod_of(node_name), cluster.peers_service(),

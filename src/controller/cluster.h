@@ -23,8 +23,12 @@ inline constexpr std::string_view kPodCidrAnnotation = "vk8s.sktelecom.com/pod-c
 // What the administrator decides for all clusters.
 struct Settings {
   std::string image_registry;                     // before the catalogue's images; "" = none
+  std::map<std::string, std::string> vnode_images;  // instead of the catalogue's, by minor version
   std::vector<std::string> vnode_image_prefixes;  // beside the catalogue's own images
   bool tolerate_control_plane = false;            // may nodes tolerate control-plane taints
+  // Where nodes look for the images of their pods, whatever registry these name.
+  std::string registry_mirror;                    // "https://registry.example:5000"; "" = none
+  std::string registry_ca_pem;                    // "" = the system's CAs
 };
 
 // What the host says.
@@ -66,6 +70,7 @@ struct Cluster {
 
 std::string config_secret_of(std::string_view node_name);
 std::string pod_of(std::string_view node_name);
+std::string claim_of(std::string_view node_name);
 // The name an agent's certificate carries and the controller verifies.
 std::string agent_server_name(const Cluster& cluster, std::string_view node_name);
 

@@ -10,6 +10,8 @@
 namespace vk8s::controller {
 namespace {
 
+constexpr std::string_view kConfigFolder = "/etc/vk8s-controller";
+
 using Texts = std::initializer_list<std::string_view>;
 
 JsonArray texts(Texts values) {
@@ -60,6 +62,8 @@ JsonArray cluster_rules() {
       // create is for the dry run before a cluster's first object.
       rule({""}, {"pods"}, {"get", "list", "watch", "create", "delete"}),
       rule({""}, {"nodes"}, {"get", "list", "watch"}),
+      // Of nodes that have left a cluster.
+      rule({""}, {"persistentvolumeclaims"}, {"delete"}),
       rule({""}, {"events"}, {"create", "patch"}),
   };
 }
@@ -98,11 +102,14 @@ JsonObject container() {
   JsonObject out;
   out["name"] = "controller";
   out["image"] = kControllerImage;
-  out["args"] = JsonArray{"--leader-elect", "--metrics-address=0.0.0.0:10301"};
+  out["args"] = JsonArray{"--leader-elect", "--metrics-address=0.0.0.0:10301",
+                          Json(fmt::format("--config={}/config.toml", kConfigFolder))};
   out["ports"] = JsonArray{JsonObject{{"name", "metrics"}, {"containerPort", 10301}}};
   out["livenessProbe"] = probe("/healthz", 20);
   out["readinessProbe"] = probe("/readyz", 5);
   out["resources"] = JsonObject{{"limits", std::move(limits)}, {"requests", std::move(requests)}};
+  out["volumeMounts"] = JsonArray{
+      JsonObject{{"name", "config"}, {"mountPath", Json(kConfigFolder)}, {"readOnly", true}}};
   out["securityContext"] =
       JsonObject{{"allowPrivilegeEscalation", false},
                  {"readOnlyRootFilesystem", true},
@@ -130,6 +137,16 @@ JsonObject pod_spec() {
   out["terminationGracePeriodSeconds"] = 10;
   out["tolerations"] = control_plane_tolerations();
   out["containers"] = JsonArray{container()};
+  // Of the installation: its node images and registry.
+  out["volumes"] = JsonArray{
+      JsonObject{{"name", "config"}, {"configMap", JsonObject{{"name", Json(kConfigMap)}}}}};
+  return out;
+}
+
+// What an installation overrides (see kustomization.yaml): nothing.
+Json config_map() {
+  JsonObject out = object_of("v1", "ConfigMap", kConfigMap, kSystemNamespace);
+  out["data"] = JsonObject{{"config.toml", ""}};
   return out;
 }
 
@@ -172,7 +189,7 @@ std::vector<Json> deployment_manifests() {
 
   JsonObject out = object_of("apps/v1", "Deployment", kControllerName, kSystemNamespace);
   out["spec"] = std::move(spec);
-  return {std::move(out)};
+  return {config_map(), std::move(out)};
 }
 
 std::vector<GeneratedFile> generated_files() {

@@ -13,6 +13,7 @@ namespace vk8s::controller {
 
 inline constexpr std::string_view kSystemNamespace = "vk8s-system";
 inline constexpr std::string_view kControllerName = "vk8s-controller-manager";
+inline constexpr std::string_view kConfigMap = "vk8s-controller-config";
 inline constexpr std::string_view kControllerImage = "vk8s/controller:v0.1.0";
 inline constexpr std::string_view kFieldManager = "vk8s-controller";
 

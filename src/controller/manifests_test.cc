@@ -33,7 +33,7 @@ TEST(Manifests, GiveNoRightBeyondNeed) {
 }
 
 TEST(Manifests, RunTheControllerWithoutPrivileges) {
-  const Json pod = *base::find(deployment_manifests().front(), "spec.template.spec");
+  const Json pod = *base::find(deployment_manifests().back(), "spec.template.spec");
   EXPECT_EQ(base::get_bool(pod, "securityContext.runAsNonRoot"), true);
   EXPECT_EQ(base::get_bool(pod, "containers.0.securityContext.readOnlyRootFilesystem"), true);
   EXPECT_EQ(base::get_bool(pod, "containers.0.securityContext.allowPrivilegeEscalation"), false);

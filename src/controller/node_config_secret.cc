@@ -8,6 +8,8 @@
 namespace vk8s::controller {
 namespace {
 
+constexpr std::string_view kRegistryCaFile = "registry-ca.crt";
+
 std::int64_t limit_of(const api::NodeSpec& node, std::string_view name,
                       Result<std::int64_t> (*parse)(std::string_view)) {
   const Json* limits = node.resources.if_contains("limits");
@@ -62,6 +64,12 @@ api::NodeConfig node_config(const Cluster& cluster, const api::NodeSpec& node) {
   out.upstream_dns = spec.upstream_dns;
   out.labels = node.labels;
   out.taints = node.taints;
+  if (!cluster.settings.registry_mirror.empty()) {
+    out.mirrors.push_back(
+        {.name = "*",
+         .url = cluster.settings.registry_mirror,
+         .ca_file = std::string(cluster.settings.registry_ca_pem.empty() ? "" : kRegistryCaFile)});
+  }
   out.cpu_millis = limit_of(node, "cpu", api::parse_quantity_millis);
   out.memory_bytes = limit_of(node, "memory", api::parse_quantity);
   if (!node.storage.size.empty()) {
@@ -83,7 +91,7 @@ class NodeConfigSecret final : public SecretResource {
   std::string inputs(const Cluster& cluster) const override {
     const api::NodeSpec* node = cluster.vk8s.find_node(node_name_);
     return node == nullptr ? std::string()
-                           : base::to_string(api::to_json(node_config(cluster, *node)));
+                           : node_json(cluster, *node) + cluster.settings.registry_ca_pem;
   }
 
   Result<Content> content(const Cluster& cluster, const Content& existing,
@@ -103,11 +111,19 @@ class NodeConfigSecret final : public SecretResource {
                                 fmt::format("{}.{}", pod_of(node_name_), cluster.peers_service())}),
           "certificates of node \"{}\"", node_name_);
     }
-    out.files[std::string(api::kNodeConfigFile)] = inputs(cluster);
+    out.files[std::string(api::kNodeConfigFile)] = node_json(cluster, *node);
+    out.files.erase(std::string(kRegistryCaFile));
+    if (!cluster.settings.registry_ca_pem.empty()) {
+      out.files[std::string(kRegistryCaFile)] = cluster.settings.registry_ca_pem;
+    }
     return out;
   }
 
  private:
+  static std::string node_json(const Cluster& cluster, const api::NodeSpec& node) {
+    return base::to_string(api::to_json(node_config(cluster, node)));
+  }
+
   static bool is_due(const api::FileSet& files, pki::WallTime now) {
     static constexpr std::string_view kNames[] = {"kubelet", "proxy", "agent-kube", "agent"};
     return std::any_of(std::begin(kNames), std::end(kNames), [&](std::string_view name) {

@@ -164,6 +164,23 @@ JsonArray volumes(const Cluster& cluster, const api::NodeSpec& node) {
   return out;
 }
 
+// Rather on another host node than the cluster's other nodes: one that fails then
+// takes one of them.
+JsonObject apart_from_peers(const Cluster& cluster) {
+  JsonObject selector;
+  selector["matchLabels"] = cluster_labels(cluster);
+  JsonObject term;
+  term["topologyKey"] = "kubernetes.io/hostname";
+  term["labelSelector"] = std::move(selector);
+  JsonObject preference;
+  preference["weight"] = 100;
+  preference["podAffinityTerm"] = std::move(term);
+  JsonObject anti_affinity;
+  anti_affinity["preferredDuringSchedulingIgnoredDuringExecution"] =
+      JsonArray{std::move(preference)};
+  return JsonObject{{"podAntiAffinity", std::move(anti_affinity)}};
+}
+
 JsonObject pod_spec(const Cluster& cluster, const api::NodeSpec& node) {
   JsonObject out;
   // No credentials and no names of the host reach the inside.
@@ -186,8 +203,20 @@ JsonObject pod_spec(const Cluster& cluster, const api::NodeSpec& node) {
   if (!node.tolerations.empty()) {
     out["tolerations"] = node.tolerations;
   }
+  out["affinity"] = apart_from_peers(cluster);
   out["containers"] = JsonArray{container(cluster, node)};
   out["volumes"] = volumes(cluster, node);
+  return out;
+}
+
+// The claim goes with the Vk8s, and not with the StatefulSet: that would write the
+// claim once more while the scheduler binds it, and one of the two must then try again.
+JsonObject claim_owner(const Cluster& cluster) {
+  JsonObject out;
+  out["apiVersion"] = api::kVk8sApiVersion;
+  out["kind"] = "Vk8s";
+  out["name"] = cluster.name();
+  out["uid"] = cluster.vk8s.metadata.uid;
   return out;
 }
 
@@ -195,6 +224,9 @@ JsonObject claim_template(const Cluster& cluster, const api::NodeSpec& node) {
   JsonObject metadata;
   metadata["name"] = "data";
   metadata["labels"] = node_labels(cluster, node);
+  if (!node.storage.retain) {
+    metadata["ownerReferences"] = JsonArray{claim_owner(cluster)};
+  }
   JsonObject requests;
   requests["storage"] = node.storage.size;
   JsonObject resources;
@@ -256,16 +288,11 @@ class NodeStatefulSet final : public Resource {
     tmpl["spec"] = pod_spec(cluster, node);
     JsonObject strategy;
     strategy["type"] = "OnDelete";
-    JsonObject retention;
-    retention["whenDeleted"] = node.storage.retain ? "Retain" : "Delete";
-    retention["whenScaled"] = "Retain";
-
     JsonObject out;
     out["replicas"] = cluster.paused ? 0 : 1;
     out["serviceName"] = cluster.peers_service();
     out["podManagementPolicy"] = "Parallel";
     out["updateStrategy"] = std::move(strategy);
-    out["persistentVolumeClaimRetentionPolicy"] = std::move(retention);
     out["selector"] = std::move(selector);
     out["template"] = std::move(tmpl);
     if (!node.storage.ephemeral) {
@@ -283,13 +310,19 @@ std::unique_ptr<Resource> make_node_stateful_set(std::string node_name) {
   return std::make_unique<NodeStatefulSet>(std::move(node_name));
 }
 
+bool has_owned_claim(const Json& stateful_set) {
+  const JsonArray* claims = base::get_array(stateful_set, "spec.volumeClaimTemplates");
+  return claims != nullptr && !claims->empty() &&
+         base::find((*claims)[0], "metadata.ownerReferences") != nullptr;
+}
+
 Json node_pod(const Cluster& cluster, const api::NodeSpec& node) {
   JsonObject out = object_of(cluster, ref_of(cluster, kube::resources::kPod, pod_of(node.name)));
   out["metadata"].get_object()["labels"] = node_labels(cluster, node);
   JsonObject spec = pod_spec(cluster, node);
   if (!node.storage.ephemeral) {
     JsonObject claim;
-    claim["claimName"] = fmt::format("data-{}", pod_of(node.name));
+    claim["claimName"] = claim_of(node.name);
     JsonObject volume;
     volume["name"] = "data";
     volume["persistentVolumeClaim"] = std::move(claim);

@@ -310,7 +310,7 @@ std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
   return std::nullopt;
 }
 
-// StatefulSets of nodes that have left spec.nodes, with their Secrets.
+// StatefulSets of nodes that have left spec.nodes, with their Secrets and volumes.
 std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster) {
   std::vector<BatchClient::Request> requests;
   for (const World::Object& set :
@@ -325,6 +325,10 @@ std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster) {
                        std::string(base::get_string(*set, "metadata.uid").value_or(""))));
     requests.push_back(remove_request(kube::resources::kSecret,
                                       {cluster.namespace_name(), config_secret_of(name)}, {}));
+    if (has_owned_claim(*set)) {
+      requests.push_back(remove_request(kube::resources::kPersistentVolumeClaim,
+                                        {cluster.namespace_name(), claim_of(name)}, {}));
+    }
     parts_.log.info("node removed", {{"node", name}, {"vk8s", cluster.name()}});
   }
   for (const Result<Json>& result : parts_.client.run(std::move(requests))) {

@@ -76,6 +76,9 @@ ObjectRef ref_of(const Cluster& cluster, const kube::Resource& resource, std::st
 // is created.
 Json node_pod(const Cluster& cluster, const api::NodeSpec& node);
 
+// Whether the volume of a node's StatefulSet is deleted with the node.
+bool has_owned_claim(const Json& stateful_set);
+
 // Whether the Vk8s is the controller of this object.
 bool is_owned_by(const Json& object, std::string_view uid);
 

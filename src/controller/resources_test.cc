@@ -98,8 +98,17 @@ TEST(NodeStatefulSet, IsOnePodThatOnlyTheControllerReplaces) {
   EXPECT_EQ(text(object, "spec.serviceName"), "demo-peers");
   EXPECT_EQ(text(object, "spec.updateStrategy.type"), "OnDelete");
   EXPECT_EQ(text(object, "spec.podManagementPolicy"), "Parallel");
-  EXPECT_EQ(text(object, "spec.persistentVolumeClaimRetentionPolicy.whenDeleted"), "Delete");
   EXPECT_EQ(text(object, "spec.volumeClaimTemplates.0.spec.resources.requests.storage"), "8Gi");
+}
+
+TEST(NodeStatefulSet, GivesTheVolumeToTheVk8sUnlessItIsRetained) {
+  Cluster cluster = demo_cluster();
+  const Json deleted = make_node_stateful_set("demo-master-1")->desired(cluster);
+  EXPECT_EQ(text(deleted, "spec.volumeClaimTemplates.0.metadata.ownerReferences.0.uid"),
+            cluster.vk8s.metadata.uid);
+  EXPECT_TRUE(has_owned_claim(deleted));
+  cluster.vk8s.spec.nodes.front().storage.retain = true;
+  EXPECT_FALSE(has_owned_claim(make_node_stateful_set("demo-master-1")->desired(cluster)));
 }
 
 TEST(NodeStatefulSet, GivesThePodNothingOfTheHost) {
