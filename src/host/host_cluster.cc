@@ -206,6 +206,11 @@ Status HostCluster::ensure_node(const HostSettings& settings, const HostPlan& pl
   std::string version =
       VK8S_TRY(ensure_node_files(settings, plan, node, pki, node.container.folder + "/config"));
   HostContainer container = node_container(settings, plan, node, std::move(version));
+  const bool as_wanted = VK8S_TRY(container.is_as_wanted());
+  const ContainerStatus status = VK8S_TRY(container.status());
+  if (!as_wanted && status.state == ContainerState::kRunning) {
+    progress_(node.container.name, "stopping: it must start anew with what has changed");
+  }
   const bool anew = VK8S_TRY_CONTEXT(container.ensure_running(make_hosts(plan)), "node {}",
                                      node.container.name);
   progress_(node.container.name, anew ? "started" : "runs already");

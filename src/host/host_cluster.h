@@ -80,7 +80,6 @@ class HostCluster {
   Result<std::string> kubeconfig();
 
  private:
-
   Result<HostSettings> stored_settings() const;
   Result<HostSettings> wanted_settings() const;
   Status adopt_settings(const HostSettings& settings) const;

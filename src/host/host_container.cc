@@ -140,16 +140,21 @@ Status HostContainer::unmount_root() const {
   return {};
 }
 
-Result<bool> HostContainer::ensure_running(const std::string& hosts) {
+Result<bool> HostContainer::is_as_wanted() {
   const std::string spec = VK8S_TRY(make_spec());
   const ContainerStatus now = VK8S_TRY(status());
-  const auto old_spec = sys::read_file(plan_.folder + "/bundle/config.json");
-  if (now.state == ContainerState::kRunning && old_spec && *old_spec == spec &&
-      is_in_namespace(now.pid, plan_.netns)) {
+  const auto running_spec = sys::read_file(plan_.folder + "/bundle/config.json");
+  return now.state == ContainerState::kRunning && running_spec && *running_spec == spec &&
+         is_in_namespace(now.pid, plan_.netns);
+}
+
+Result<bool> HostContainer::ensure_running(const std::string& hosts) {
+  if (VK8S_TRY(is_as_wanted())) {
     VK8S_TRY(sys::write_file(plan_.folder + "/etc/hosts", hosts));
     return false;
   }
-  VK8S_TRY(stop(std::chrono::seconds(30)));
+  const std::string spec = VK8S_TRY(make_spec());
+  VK8S_TRY(stop(std::chrono::seconds(60)));
   VK8S_TRY(prepare_folders(hosts));
   VK8S_TRY(start(spec));
   return true;

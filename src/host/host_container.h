@@ -41,6 +41,8 @@ class HostContainer {
   std::string volume_folder() const { return plan_.folder + "/volume"; }
   std::string console_file() const { return plan_.folder + "/console.log"; }
 
+  // It runs, from this image, with this configuration, in its network.
+  Result<bool> is_as_wanted();
   // Running afterwards. False: it ran already, as wanted. Its network exists.
   // names: lines of its /etc/hosts.
   Result<bool> ensure_running(const std::string& hosts);

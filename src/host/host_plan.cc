@@ -168,6 +168,10 @@ api::NodeConfig make_node_config(const HostSettings& settings, const HostPlan& p
     config.mirrors.push_back({.name = registry,
                               .url = fmt::format("https://{}", registry),
                               .ca_file = "ca.crt"});
+    // Names without a registry, and those of any other, are looked up here too:
+    // a host without Internet has what was pushed.
+    config.mirrors.push_back(
+        {.name = "*", .url = fmt::format("https://{}", registry), .ca_file = "ca.crt"});
   }
   return config;
 }

@@ -44,10 +44,12 @@ Result<pki::KeyPair> issue_server(const pki::KeyPair& ca, const HostPlan& plan) 
 
 // A CA that signs one certificate, and whose key is not kept: who may write is
 // who holds that certificate. It lives as long as the host.
-Status ensure_writer_credentials(const HostPlan& plan) {
+// The folder is one that container tools take as it is (docker's certs.d).
+Status ensure_writer_credentials(const HostPlan& plan, const HostPki& pki) {
   if (sys::exists(writer_credentials(plan))) {
     return {};
   }
+  const pki::KeyPair host_ca = VK8S_TRY(api::key_pair(pki.cluster, "ca"));
   pki::Subject subject;
   subject.common_name = "registry-writers";
   const pki::KeyPair ca = VK8S_TRY(pki::create_ca(subject));
@@ -56,7 +58,8 @@ Status ensure_writer_credentials(const HostPlan& plan) {
   request.client = true;
   request.lifetime = std::chrono::hours(24 * 3650);
   const pki::KeyPair writer = VK8S_TRY(pki::issue(ca, request));
-  return create_files(writer_credentials(plan), {{"writers-ca.crt", ca.certificate_pem},
+  return create_files(writer_credentials(plan), {{"ca.crt", host_ca.certificate_pem},
+                                                 {"writers-ca.crt", ca.certificate_pem},
                                                  {"client.cert", writer.certificate_pem},
                                                  {"client.key", writer.key_pem}});
 }
@@ -110,7 +113,7 @@ std::string registry_config(bool writable) {
 }
 
 Result<std::string> ensure_registry_files(const HostPlan& plan, const HostPki& pki) {
-  VK8S_TRY(ensure_writer_credentials(plan));
+  VK8S_TRY(ensure_writer_credentials(plan, pki));
   const std::string reader =
       VK8S_TRY(ensure_files(plan.registry.folder + "/config", plan, pki, false));
   const std::string writer =

@@ -325,9 +325,13 @@ TEST_F(HttpServer, StreamsChunksAndEndsThemInGoodOrder) {
   ASSERT_TRUE(client.handshake());
   client.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_THAT(client.receive_until("\r\n\r\n"), HasSubstr("Transfer-Encoding: chunked"));
-  on_loop([this] { EXPECT_TRUE(stream_.write("{\"a\":1}\n")); });
+  // The header may still be in the queue, which then empties once for both.
+  const int drained_before = on_loop([this] {
+    EXPECT_TRUE(stream_.write("{\"a\":1}\n"));
+    return drained_;
+  });
   EXPECT_EQ(client.receive_until("\n\r\n"), "8\r\n{\"a\":1}\n\r\n");
-  EXPECT_TRUE(eventually([this] { return drained_ >= 2; }));
+  EXPECT_TRUE(eventually([&] { return drained_ > drained_before; }));
   on_loop([this] { stream_.close(); });
   EXPECT_EQ(client.receive_until("0\r\n\r\n"), "0\r\n\r\n");
   client.send("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
