@@ -3,11 +3,14 @@
 # everything, starts the embedded host, installs the operator and creates the sample cluster.
 # Run it again at any time: what is done already takes no time.
 #
-#   quickstart.sh [--nodes N] [--sample FILE] [--until PHASE]
+#   quickstart.sh [--nodes N] [--sample FILE] [--until PHASE] [--host-option=OPTION]...
 #
-#   --nodes N        nodes of the embedded host (default 1)
-#   --sample FILE    the Vk8s to create (default config/samples/vk8s-1-37.yaml)
-#   --until PHASE    stop after prerequisites, programs, images, host, operator or cluster
+#   --nodes N              nodes of the embedded host (default 1)
+#   --sample FILE          the Vk8s to create (default config/samples/vk8s-1-37.yaml)
+#   --until PHASE          stop after prerequisites, programs, images, host, operator or cluster
+#   --host-option=OPTION   pass on to 'kubectl vk8s host up', as in --host-option=--name=lab
+#
+# Environment: VK8S_HOST_STATE_DIR, where the host keeps its state (default /var/lib/vk8s-host).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scripts/lib.sh"
 
@@ -17,6 +20,10 @@ SAMPLE=$REPO/config/samples/vk8s-1-37.yaml
 UNTIL=cluster
 BUILD_DIR=$REPO/build/release
 CLI=$BUILD_DIR/bin/kubectl-vk8s
+HOST_OPTIONS=()
+VERSION=1.37
+export VK8S_HOST_STATE_DIR=${VK8S_HOST_STATE_DIR:-/var/lib/vk8s-host}
+export KUBECONFIG=$VK8S_HOST_STATE_DIR/kubeconfig
 
 parse_arguments() {
   while (($#)); do
@@ -24,6 +31,7 @@ parse_arguments() {
       --nodes) NODES=${2:?--nodes needs a number} && shift ;;
       --sample) SAMPLE=$(realpath "${2:?--sample needs a FILE}") && shift ;;
       --until) UNTIL=${2:?--until needs a phase} && shift ;;
+      --host-option=*) HOST_OPTIONS+=("${1#--host-option=}") ;;
       -h | --help)
         sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1
         exit 0
@@ -37,16 +45,17 @@ parse_arguments() {
   ((EUID == 0)) || die "the embedded host needs root (namespaces, mounts)" "run it with sudo -E"
 }
 
-# kubectl of the built Kubernetes, with the embedded host's kubeconfig.
-host_kubectl() {
-  "$("$REPO/upstream/build.sh" --print-dir kubernetes)/kubectl" \
-    --kubeconfig "$LOGS/../quickstart.kubeconfig" "$@"
+# kubectl of the built Kubernetes.
+find_kubectl() {
+  KUBECTL=$("$REPO/upstream/build.sh" --print-dir kubernetes)/kubectl
+  export KUBECTL
 }
 
 run_prerequisites() { "$REPO/scripts/install-prerequisites.sh"; }
 
 run_programs() {
   group "upstream programs" "$REPO/upstream/build.sh"
+  find_kubectl
   phase "C++ programs" "the log names the file that does not compile" \
     cmake_build "$BUILD_DIR" release "C++ programs" vk8s-agent vk8s-controller kubectl-vk8s pause
 }
@@ -55,29 +64,37 @@ run_images() { group images "$REPO/images/build.sh" --build-dir "$BUILD_DIR"; }
 
 # The CLI prints its own progress.
 host_up() {
-  "$CLI" host up --nodes "$NODES" \
+  "$CLI" host up --nodes "$NODES" "${HOST_OPTIONS[@]}" \
     --rootfs "$("$REPO/images/build.sh" --build-dir "$BUILD_DIR" --print-dir vnode)" \
     --registry-rootfs "$("$REPO/images/build.sh" --build-dir "$BUILD_DIR" --print-dir registry)"
 }
 
 run_host() {
   group "embedded host" host_up
-  (umask 077 && "$CLI" host kubeconfig >"$LOGS/../quickstart.kubeconfig")
 }
 
-install_operator() {
-  host_kubectl apply --server-side -f "$REPO/config/crd" -f "$REPO/config/rbac" \
-    -f "$REPO/config/manager"
-  host_kubectl -n vk8s-system rollout status deployment/vk8s-controller-manager --timeout=120s
+# Where the host's registry is read, "198.18.0.2:5000".
+registry() { "$CLI" host status -o json | sed -n 's/.*"registry": *"\([^"]*\)".*/\1/p'; }
+
+# By the client certificate that `host up` made for this machine's administrator.
+push_images() {
+  "$REPO/images/push.sh" --build-dir "$BUILD_DIR" --pull-registry "$1" \
+    --cert-dir "$VK8S_HOST_STATE_DIR/registry-credentials" "${1%:*}:5001" controller vnode busybox
 }
 
 run_operator() {
-  phase operator "'kubectl -n vk8s-system describe pods' names the cause" install_operator
+  local registry pushed images
+  registry=$(registry)
+  pushed=$(group "images to the host's registry" push_images "$registry")
+  mapfile -t images <<<"$pushed"
+  "$REPO/scripts/deploy.sh" --controller-image "${images[0]}" \
+    --vnode-image "$VERSION=${images[1]}" \
+    --registry-mirror "https://$registry" --registry-ca "$VK8S_HOST_STATE_DIR/pki/ca.crt"
 }
 
 create_sample() {
-  host_kubectl apply -f "$SAMPLE"
-  host_kubectl wait -f "$SAMPLE" --for=jsonpath='{.status.phase}'=Running --timeout=300s
+  "$KUBECTL" apply --server-side -f "$SAMPLE"
+  "$KUBECTL" wait -f "$SAMPLE" --for=jsonpath='{.status.phase}'=Running --timeout=300s
 }
 
 run_cluster() {

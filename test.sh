@@ -43,14 +43,19 @@ prepare() {
       export_upstream kubernetes etcd
       ;;
     root | e2e)
-      "$REPO/images/build.sh" vnode registry controller
+      # The images hold the release programs.
+      "$REPO/upstream/build.sh"
+      phase "build (release)" "the log names the file that does not compile" \
+        cmake_build "$REPO/build/release" release "build (release)" \
+        vk8s-agent vk8s-controller kubectl-vk8s pause
+      "$REPO/images/build.sh"
       mapfile -t names < <("$REPO/upstream/build.sh" --list)
       export_upstream "${names[@]}"
       VK8S_VNODE_ROOTFS=$("$REPO/images/build.sh" --print-dir vnode)
       VK8S_REGISTRY_ROOTFS=$("$REPO/images/build.sh" --print-dir registry)
-      VK8S_VNODE_OCI=$("$REPO/images/build.sh" --print-oci vnode)
-      VK8S_CONTROLLER_OCI=$("$REPO/images/build.sh" --print-oci controller)
-      export VK8S_VNODE_ROOTFS VK8S_REGISTRY_ROOTFS VK8S_VNODE_OCI VK8S_CONTROLLER_OCI
+      VK8S_CLI=$REPO/build/release/bin/kubectl-vk8s
+      VK8S_KUBECTL=$("$REPO/upstream/build.sh" --print-dir kubernetes)/kubectl
+      export VK8S_VNODE_ROOTFS VK8S_REGISTRY_ROOTFS VK8S_CLI VK8S_KUBECTL
       ;;
   esac
 }

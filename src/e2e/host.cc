@@ -1,0 +1,133 @@
+#include "e2e/host.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+namespace vk8s::e2e {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+// Beside a host that a user made: another name, other networks, another folder.
+constexpr const char* kStateFolder = "/var/lib/vk8s-e2e";
+const std::vector<std::string> kHostOptions = {
+    "--host-option=--name=e2e", "--host-option=--subnet=100.64.0.0/16",
+    "--host-option=--pod-network-cidr=100.65.0.0/16", "--host-option=--service-cidr=100.66.0.0/16"};
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : value;
+}
+
+}  // namespace
+
+std::optional<std::string> missing_prerequisite() {
+  if (::geteuid() != 0) {
+    return "needs root";
+  }
+  for (const char* name : {"VK8S_CLI", "VK8S_KUBECTL"}) {
+    if (environment(name).empty()) {
+      return fmt::format("{} is not set: run ./test.sh e2e", name);
+    }
+  }
+  return std::nullopt;
+}
+
+Result<std::unique_ptr<Host>> Host::start() {
+  std::unique_ptr<Host> host(new Host(VK8S_TRY(sys::TempDir::create("vk8s-e2e"))));
+  Command quickstart{.argv = {std::string(VK8S_SOURCE_DIR) + "/quickstart.sh", "--nodes", "2",
+                              "--until", "operator"},
+                     .environment = {{"VK8S_HOST_STATE_DIR", kStateFolder}},
+                     .timeout = minutes(8)};
+  quickstart.argv.insert(quickstart.argv.end(), kHostOptions.begin(), kHostOptions.end());
+  if (const std::string cache = environment("VK8S_CACHE"); !cache.empty()) {
+    quickstart.environment["VK8S_CACHE"] = cache;
+  }
+  VK8S_TRY(run(quickstart));
+  host->kubectl_.emplace(environment("VK8S_KUBECTL"), std::string(kStateFolder) + "/kubeconfig");
+  const Json status =
+      VK8S_TRY(base::parse_json(VK8S_TRY(host->cli({"host", "status", "-o", "json"}))));
+  host->registry_ = base::get_string(status, "registry").value_or("");
+  return host;
+}
+
+Status Host::purge() {
+  VK8S_TRY(cli({"host", "down", "--purge"}, minutes(3)));
+  return {};
+}
+
+Result<std::string> Host::cli(std::vector<std::string> arguments, seconds timeout) const {
+  arguments.insert(arguments.begin(), environment("VK8S_CLI"));
+  return run({.argv = std::move(arguments),
+              .environment = {{"VK8S_HOST_STATE_DIR", kStateFolder},
+                              {"KUBECONFIG", std::string(kStateFolder) + "/kubeconfig"},
+                              {"HOME", folder()}},
+              .timeout = timeout});
+}
+
+VirtualCluster::VirtualCluster(const Host& host, std::string namespace_name, std::string name,
+                               Kubectl kubectl)
+    : host_(&host),
+      namespace_(std::move(namespace_name)),
+      name_(std::move(name)),
+      kubectl_(std::move(kubectl)) {}
+
+Result<VirtualCluster> VirtualCluster::create(const Host& host, const std::string& namespace_name,
+                                              const std::string& name,
+                                              const std::string& manifest) {
+  VK8S_TRY(host.kubectl().apply(manifest));
+  VK8S_TRY(host.kubectl().wait({"-n", namespace_name, "vk8s/" + name},
+                               "jsonpath={.status.phase}=Running", seconds(120)));
+  return attach(host, namespace_name, name);
+}
+
+Result<VirtualCluster> VirtualCluster::attach(const Host& host, const std::string& namespace_name,
+                                              const std::string& name) {
+  const std::string text = VK8S_TRY(
+      host.kubectl()({"-n", namespace_name, "get", "secret", name + "-kubeconfig", "-o",
+                      "go-template={{.data.kubeconfig | base64decode}}"}));
+  const std::string path = fmt::format("{}/{}-{}.kubeconfig", host.folder(), namespace_name, name);
+  VK8S_TRY(sys::write_file(path, text, {.mode = 0600}));
+  return VirtualCluster(host, namespace_name, name, Kubectl(host.kubectl().program(), path));
+}
+
+Status VirtualCluster::wait_for_phase(const std::string& phase, seconds limit) const {
+  return host_->kubectl().wait({"-n", namespace_, "vk8s/" + name_},
+                               "jsonpath={.status.phase}=" + phase, limit);
+}
+
+Status VirtualCluster::remove() const {
+  VK8S_TRY(host_->kubectl()({"-n", namespace_, "delete", "vk8s", name_, "--timeout=90s"}, {},
+                            seconds(100)));
+  const std::string selector = "clusterName=" + name_;
+  return wait_until(
+      [&] {
+        const auto left = host_->kubectl()(
+            {"-n", namespace_, "get", "-l", selector, "-o", "name",
+             "pods,statefulsets,services,secrets,persistentvolumeclaims,networkpolicies,"
+             "deployments,endpointslices"});
+        return left ? Answer{left->empty(), *left} : Answer{false, left.error().message()};
+      },
+      seconds(90), "nothing is left of " + name_);
+}
+
+std::string vk8s_manifest(const std::string& namespace_name, const std::string& name, int workers,
+                          const std::string& more_spec) {
+  std::string text = fmt::format(
+      "apiVersion: vk8s.sktelecom.com/v1alpha1\n"
+      "kind: Vk8s\n"
+      "metadata: {{namespace: {0}, name: {1}}}\n"
+      "spec:\n"
+      "{2}"
+      "  nodes:\n"
+      "  - {{name: {1}-master-1, role: master}}\n",
+      namespace_name, name, more_spec);
+  for (int i = 1; i <= workers; ++i) {
+    text += fmt::format("  - {{name: {}-worker-{}, role: worker}}\n", name, i);
+  }
+  return text;
+}
+
+}  // namespace vk8s::e2e

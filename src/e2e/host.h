@@ -1,0 +1,72 @@
+// The embedded host of a test program, with the operator on it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "e2e/command.h"
+#include "sys/file.h"
+
+namespace vk8s::e2e {
+
+// What the tests need of the machine; why they cannot run, if they cannot.
+std::optional<std::string> missing_prerequisite();
+
+class Host {
+ public:
+  // Two nodes, the registry, the images, the operator: what quickstart.sh does.
+  static Result<std::unique_ptr<Host>> start();
+  // `host down --purge`. Called once, before the end.
+  Status purge();
+
+  const Kubectl& kubectl() const { return *kubectl_; }
+  // kubectl-vk8s with the host's kubeconfig and state folder.
+  Result<std::string> cli(std::vector<std::string> arguments,
+                          std::chrono::seconds timeout = std::chrono::seconds(120)) const;
+  const std::string& registry() const { return registry_; }  // "100.64.0.2:5000"
+  const std::string& folder() const { return folder_.path(); }
+
+ private:
+  explicit Host(sys::TempDir folder) : folder_(std::move(folder)) {}
+
+  sys::TempDir folder_;
+  std::optional<Kubectl> kubectl_;
+  std::string registry_;
+};
+
+// A Vk8s of the host, from its applied manifest to its kubeconfig.
+class VirtualCluster {
+ public:
+  // Applies the manifest and waits until the phase is Running.
+  static Result<VirtualCluster> create(const Host& host, const std::string& namespace_name,
+                                       const std::string& name, const std::string& manifest);
+  // Reads the kubeconfig of one that is Running.
+  static Result<VirtualCluster> attach(const Host& host, const std::string& namespace_name,
+                                       const std::string& name);
+
+  const Kubectl& kubectl() const { return kubectl_; }
+  const std::string& name() const { return name_; }
+  const std::string& namespace_name() const { return namespace_; }
+
+  // Until .status.phase is this.
+  Status wait_for_phase(const std::string& phase,
+                        std::chrono::seconds limit = std::chrono::seconds(120)) const;
+  // Deletes the Vk8s and waits until nothing of it is left.
+  Status remove() const;
+
+ private:
+  VirtualCluster(const Host& host, std::string namespace_name, std::string name, Kubectl kubectl);
+
+  const Host* host_;
+  std::string namespace_;
+  std::string name_;
+  Kubectl kubectl_;
+};
+
+// A manifest of one master and so many workers, named <name>-master-1 and so on.
+std::string vk8s_manifest(const std::string& namespace_name, const std::string& name, int workers,
+                          const std::string& more_spec = {});
+
+}  // namespace vk8s::e2e

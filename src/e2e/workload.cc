@@ -1,0 +1,65 @@
+#include "e2e/workload.h"
+
+#include <fmt/format.h>
+
+namespace vk8s::e2e {
+
+std::string web_manifest(int replicas, int node_port) {
+  return fmt::format(R"(apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  replicas: {}
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      topologySpreadConstraints:
+      - maxSkew: 1
+        topologyKey: kubernetes.io/hostname
+        whenUnsatisfiable: DoNotSchedule
+        labelSelector: {{matchLabels: {{app: web}}}}
+      containers:
+      - name: web
+        image: busybox
+        imagePullPolicy: IfNotPresent
+        command: [sh, -c, 'mkdir /w && hostname >/w/index.html && exec httpd -f -p 8080 -h /w']
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+spec:
+  type: NodePort
+  selector: {{app: web}}
+  ports: [{{port: 80, targetPort: 8080{}}}]
+)",
+                     replicas,
+                     node_port == 0 ? std::string() : fmt::format(", nodePort: {}", node_port));
+}
+
+std::string client_manifest(const std::string& node) {
+  return fmt::format(R"(apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: data}}
+spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: client}}
+spec:
+  terminationGracePeriodSeconds: 1
+  nodeSelector: {{{}}}
+  containers:
+  - name: client
+    image: busybox
+    imagePullPolicy: IfNotPresent
+    command: [sh, -c, 'echo started; exec sleep 86400']
+    volumeMounts: [{{name: data, mountPath: /data}}]
+  volumes: [{{name: data, persistentVolumeClaim: {{claimName: data}}}}]
+)",
+                     node.empty() ? std::string()
+                                  : fmt::format("kubernetes.io/hostname: {}", node));
+}
+
+}  // namespace vk8s::e2e
