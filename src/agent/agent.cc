@@ -105,7 +105,9 @@ Status Agent::create_clients() {
   provisioner_ = std::make_unique<LocalProvisioner>(loop_, runner_, *client_, paths_,
                                                     config_.node_name, log_.child("volumes"));
   if (is_master) {
-    control_plane_ = std::make_unique<ControlPlane>(loop_, *client_, config_, log_.child("master"));
+    std::string ca_pem = VK8S_TRY(sys::read_file(paths_.given("ca.crt")));
+    control_plane_ = std::make_unique<ControlPlane>(loop_, *client_, config_, std::move(ca_pem),
+                                                    log_.child("master"));
   }
   return {};
 }

@@ -66,6 +66,12 @@ std::vector<BootstrapObject> rbac_objects() {
             {"storage.k8s.io", {"storageclasses"}, {"get", "list", "watch"}},
             {"", {"events"}, {"create", "patch"}}}),
       binding("vk8s:agent", "vk8s:agent", "Group", "vk8s:agents"),
+      // The controller on the host: drains nodes that leave, opens spec.ports.
+      role("vk8s:controller", {{"", {"nodes"}, {"patch", "delete"}},
+                               {"", {"pods"}, {"list"}},
+                               {"", {"pods/eviction"}, {"create"}},
+                               {"", {"services"}, {"get", "list", "create", "patch", "delete"}}}),
+      binding("vk8s:controller", "vk8s:controller", "User", "vk8s:controller"),
   };
 }
 
@@ -125,13 +131,31 @@ BootstrapObject storage_class() {
                {"volumeBindingMode", "WaitForFirstConsumer"}}};
 }
 
+// What kube-controller-manager gives every namespace: here at once for those that
+// exist from the start, so that the first pod need not wait for it to have begun.
+void add_namespace_defaults(const std::string& ca_pem, std::vector<BootstrapObject>& objects) {
+  for (const char* name : {"default", "kube-system"}) {
+    objects.push_back({kube::resources::kServiceAccount,
+                       Json{{"apiVersion", "v1"},
+                            {"kind", "ServiceAccount"},
+                            {"metadata", {{"name", "default"}, {"namespace", name}}}}});
+    objects.push_back({kube::resources::kConfigMap,
+                       Json{{"apiVersion", "v1"},
+                            {"kind", "ConfigMap"},
+                            {"metadata", {{"name", "kube-root-ca.crt"}, {"namespace", name}}},
+                            {"data", {{"ca.crt", ca_pem}}}}});
+  }
+}
+
 }  // namespace
 
-Result<std::vector<BootstrapObject>> bootstrap_objects(const api::NodeConfig& config) {
+Result<std::vector<BootstrapObject>> bootstrap_objects(const api::NodeConfig& config,
+                                                       const std::string& ca_pem) {
   std::vector<BootstrapObject> objects = rbac_objects();
   objects.push_back(dns_service(VK8S_TRY(dns_service_ip(config))));
   objects.push_back(dns_endpoints(VK8S_TRY(dns_listen_ip(config))));
   objects.push_back(storage_class());
+  add_namespace_defaults(ca_pem, objects);
   return objects;
 }
 

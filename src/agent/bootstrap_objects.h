@@ -22,7 +22,9 @@ inline constexpr const char* kLocalProvisioner = "vk8s.sktelecom.com/local";
 // Role bindings (node client requests, kube-proxy, the API server at kubelets,
 // administrators, agents, CoreDNS), the DNS Service and its endpoints, the
 // default StorageClass. Ordered; each may be applied by itself.
-Result<std::vector<BootstrapObject>> bootstrap_objects(const api::NodeConfig& config);
+// ca_pem: of the cluster.
+Result<std::vector<BootstrapObject>> bootstrap_objects(const api::NodeConfig& config,
+                                                       const std::string& ca_pem);
 
 // Merge patches for a Node: the pod CIDR, which each agent writes on its own
 // Node (as kubelet, so NodeRestriction holds it to that one), and the role label,

@@ -171,7 +171,7 @@ TEST_F(LeafFiles, KubeconfigsNameFilesAndHoldNoKey) {
 }
 
 TEST(BootstrapObjects, TheDnsServiceHasItsAddressAndNoSelector) {
-  const auto objects = bootstrap_objects(config());
+  const auto objects = bootstrap_objects(config(), "CA");
   ASSERT_TRUE(objects);
   bool found = false;
   for (const BootstrapObject& each : *objects) {
@@ -185,7 +185,7 @@ TEST(BootstrapObjects, TheDnsServiceHasItsAddressAndNoSelector) {
 }
 
 TEST(BootstrapObjects, NoRoleHasAWildcard) {
-  const auto objects = bootstrap_objects(config());
+  const auto objects = bootstrap_objects(config(), "CA");
   for (const BootstrapObject& each : *objects) {
     EXPECT_THAT(base::to_string(each.object), Not(HasSubstr("\"*\"")));
   }

@@ -34,10 +34,11 @@ struct ControlPlane::Application {
 };
 
 ControlPlane::ControlPlane(Timers& timers, kube::Client& client, const api::NodeConfig& config,
-                           Log log)
+                           std::string ca_pem, Log log)
     : timers_(timers),
       client_(client),
       config_(config),
+      ca_pem_(std::move(ca_pem)),
       log_(std::move(log)),
       csr_watch_(
           timers, client, kube::resources::kCertificateSigningRequest, "",
@@ -49,7 +50,7 @@ Status ControlPlane::start() {
   if (started_) {
     return {};
   }
-  for (BootstrapObject& object : VK8S_TRY(bootstrap_objects(config_))) {
+  for (BootstrapObject& object : VK8S_TRY(bootstrap_objects(config_, ca_pem_))) {
     applications_.push_back(std::make_unique<Application>(Application{std::move(object), {}, {}}));
   }
   started_ = true;

@@ -20,8 +20,9 @@ namespace vk8s::agent {
 
 class ControlPlane {
  public:
-  // client has the bootstrap identity and outlives this.
-  ControlPlane(Timers& timers, kube::Client& client, const api::NodeConfig& config, Log log);
+  // client has the bootstrap identity and outlives this. ca_pem: the cluster's CA.
+  ControlPlane(Timers& timers, kube::Client& client, const api::NodeConfig& config,
+               std::string ca_pem, Log log);
   ~ControlPlane();
 
   // When the API server answers.
@@ -44,6 +45,7 @@ class ControlPlane {
   Timers& timers_;
   kube::Client& client_;
   const api::NodeConfig& config_;
+  std::string ca_pem_;
   Log log_;
   ObjectWatch csr_watch_;
   std::vector<std::unique_ptr<Application>> applications_;

@@ -38,12 +38,16 @@ struct HostFacts {
   std::vector<std::string> node_addresses;  // of the host's nodes, sorted
 };
 
+// Of spec.ports[].service, by the port's name: the port on every node of the cluster.
+using InnerNodePorts = std::map<std::string, int>;
+
 struct Cluster {
   api::Vk8s vk8s;
   api::KubernetesRelease release;
   Settings settings;
   HostFacts host;
   std::map<std::string, std::string> pod_cidrs;  // by node name
+  InnerNodePorts inner_ports;
   bool paused = false;                           // no pod is to run
   api::FileSet pki;                              // of Secret <cr>-pki; empty until it is known
   api::FileSet agent_ca;                         // of Secret <cr>-agent-ca, likewise

@@ -17,9 +17,10 @@ ControllerManager::ControllerManager(EventLoop& loop, kube::Client& client,
              log_.child("cache")),
       agents_(loop, loop, agents_client, [this](const kube::ObjectKey& key) { queue_.add(key); },
               log_.child("agents")),
+      inner_(loop, log_.child("inner")),
       events_(loop, client, std::string(kFieldManager), options_.identity, log_.child("events")),
       reconciler_(Reconciler::Parts{
-          batch_, world_, agents_,
+          batch_, world_, agents_, inner_,
           [this](const Json& vk8s, bool is_warning, std::string_view reason,
                  const std::string& message) {
             events_.record(kube::reference_to(kube::resources::kVk8s, vk8s),

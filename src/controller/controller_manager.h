@@ -12,6 +12,7 @@
 #include "controller/agent_listener.h"
 #include "controller/batch_client.h"
 #include "controller/cached_world.h"
+#include "controller/inner_cluster.h"
 #include "controller/metrics.h"
 #include "controller/reconciler.h"
 #include "kube/events.h"
@@ -59,6 +60,7 @@ class ControllerManager {
   BatchClient batch_;
   CachedWorld world_;
   AgentListener agents_;
+  DialledInnerClusters inner_;
   kube::EventRecorder events_;
   Reconciler reconciler_;
   std::unique_ptr<kube::ReconcileWorkers> workers_;

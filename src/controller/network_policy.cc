@@ -47,7 +47,10 @@ class NetworkPolicy final : public Resource {
   static JsonObject to_open_ports(const Cluster& cluster) {
     JsonArray ports{port_of("TCP", kApiServerPort)};
     for (const api::PortSpec& port : cluster.vk8s.spec.ports) {
-      if (port.target_port != 0) {
+      const auto inner = cluster.inner_ports.find(port.name);
+      if (inner != cluster.inner_ports.end()) {
+        ports.push_back(port_of(port.protocol, inner->second));
+      } else if (port.target_port != 0) {
         ports.push_back(port_of(port.protocol, port.target_port));
       }
     }

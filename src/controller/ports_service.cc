@@ -5,6 +5,12 @@
 namespace vk8s::controller {
 namespace {
 
+// On every node of the cluster; 0 while a named Service is not reachable yet.
+int target_port(const Cluster& cluster, const api::PortSpec& port) {
+  const auto inner = cluster.inner_ports.find(port.name);
+  return inner == cluster.inner_ports.end() ? port.target_port : inner->second;
+}
+
 // Shows spec.ports on the host's nodes; backed by every ready node of the cluster.
 class PortsService final : public Resource {
  public:
@@ -14,21 +20,23 @@ class PortsService final : public Resource {
 
   bool is_wanted(const Cluster& cluster) const override {
     const auto& ports = cluster.vk8s.spec.ports;
-    return std::any_of(ports.begin(), ports.end(),
-                       [](const api::PortSpec& port) { return port.target_port != 0; });
+    return std::any_of(ports.begin(), ports.end(), [&](const api::PortSpec& port) {
+      return target_port(cluster, port) != 0;
+    });
   }
 
   Json desired(const Cluster& cluster) const override {
     JsonArray ports;
     for (const api::PortSpec& wanted : cluster.vk8s.spec.ports) {
-      if (wanted.target_port == 0) {
+      const int target = target_port(cluster, wanted);
+      if (target == 0) {
         continue;
       }
       JsonObject port;
       port["name"] = wanted.name;
       port["protocol"] = wanted.protocol;
       port["port"] = wanted.port;
-      port["targetPort"] = wanted.target_port;
+      port["targetPort"] = target;
       if (wanted.node_port != 0) {
         port["nodePort"] = wanted.node_port;
       }

@@ -39,6 +39,15 @@ std::vector<std::string> node_names(const Cluster& cluster) {
   return out;
 }
 
+// Nobody tells when a Service inside changes.
+constexpr seconds kPortsInterval{60};
+
+bool names_inner_services(const api::Vk8s& vk8s) {
+  const auto& ports = vk8s.spec.ports;
+  return std::any_of(ports.begin(), ports.end(),
+                     [](const api::PortSpec& port) { return !port.service.empty(); });
+}
+
 std::shared_ptr<const http::TlsIdentity> identity_of(const api::FileSet& agent_ca) {
   auto out = std::make_shared<http::TlsIdentity>();
   out->ca_pem = agent_ca.at("agent-ca.crt");
@@ -52,10 +61,14 @@ std::shared_ptr<const http::TlsIdentity> identity_of(const api::FileSet& agent_c
 Reconciler::Reconciler(Parts parts)
     : parts_(std::move(parts)),
       writer_(parts_.client, parts_.world),
-      secrets_(parts_.client, parts_.now) {}
+      secrets_(parts_.client, parts_.now),
+      inner_ports_(parts_.inner, parts_.now),
+      node_removal_(parts_.client, parts_.inner, parts_.now) {}
 
 void Reconciler::forget(const kube::ObjectKey& key) {
   parts_.agents.forget(key);
+  parts_.inner.forget(key);
+  inner_ports_.forget(key);
   writer_.forget(key);
   secrets_.forget(key);
   const std::lock_guard lock(mutex_);
@@ -86,6 +99,8 @@ Result<Reconciler::Outcome> Reconciler::reconcile(const kube::ObjectKey& key) {
   Outcome out;
   if (seen.problem && seen.problem->retry_after.count() > 0) {
     out.again = seen.problem->retry_after;
+  } else if (names_inner_services(*vk8s)) {
+    out.again = kPortsInterval;
   }
   return out;
 }
@@ -99,6 +114,8 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
   }
   seen.version = cluster->release.version;
   seen.is_paused = cluster->paused;
+  cluster->inner_ports =
+      open_inner_ports(vk8s.spec, writer_.known(make_ports_service()->ref(*cluster)).get());
   const bool is_new = vk8s.status.observed_generation == 0;
   const bool has_master = writer_.known(make_node_stateful_set(vk8s.master().name)
                                             ->ref(*cluster)) != nullptr;
@@ -111,6 +128,12 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
   observe(*cluster, seen);
   if (!seen.problem) {
     seen.problem = replace_outdated(*cluster, seen);
+  }
+  if (!seen.problem) {
+    seen.problem = open_ports(*cluster, seen);
+  }
+  if (!seen.problem) {
+    seen.problem = remove_left_nodes(*cluster, object);
   }
   if (!seen.problem) {
     seen.problem = refuse_pause(vk8s);
@@ -163,10 +186,7 @@ std::optional<Problem> Reconciler::build(Cluster& cluster, bool is_new) {
   if (auto problem = write_services(cluster)) {
     return problem;
   }
-  if (auto problem = write_nodes(cluster, is_new)) {
-    return problem;
-  }
-  return remove_left_nodes(cluster);
+  return write_nodes(cluster, is_new);
 }
 
 // Pod Security, quota and LimitRange speak before anything exists.
@@ -227,7 +247,8 @@ std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {
 
   const bool fresh = secrets_.are_fresh(cluster, pointers(authorities)) &&
                      secrets_.are_fresh(cluster, pointers(leaves)) &&
-                     parts_.agents.has_identity(key_of(cluster));
+                     parts_.agents.has_identity(key_of(cluster)) &&
+                     parts_.inner.has_identity(key_of(cluster));
   if (!fresh) {
     auto files = secrets_.ensure(cluster, pointers(authorities), is_new);
     if (!files) {
@@ -237,6 +258,9 @@ std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {
     cluster.agent_ca = std::move((*files)[1].files);
     if (auto written = secrets_.ensure(cluster, pointers(leaves), is_new); !written) {
       return std::move(written).error();
+    }
+    if (const Status adopted = parts_.inner.adopt(cluster); !adopted) {
+      return write_problem(adopted.error());
     }
   }
   if (auto written = writer_.ensure(cluster, pointers(nodes)); !written) {
@@ -310,9 +334,37 @@ std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
   return std::nullopt;
 }
 
-// StatefulSets of nodes that have left spec.nodes, with their Secrets and volumes.
-std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster) {
-  std::vector<BatchClient::Request> requests;
+// The Services that spec.ports names inside, made reachable.
+std::optional<Problem> Reconciler::open_ports(Cluster& cluster, const Observation& seen) {
+  if (cluster.paused || seen.nodes.empty() || !seen.nodes.front().is_ready()) {
+    return std::nullopt;  // as they are, until the cluster answers
+  }
+  InnerPorts::Outcome inner = inner_ports_.ensure(cluster);
+  bool changed = false;
+  for (const auto& [name, port] : inner.ports) {
+    changed |= std::exchange(cluster.inner_ports[name], port) != port;
+  }
+  if (changed) {
+    if (auto problem = write_ports(cluster)) {
+      return problem;
+    }
+  }
+  if (inner.trouble.empty()) {
+    return std::nullopt;
+  }
+  return Problem{{}, std::string(reason::kPortsNotOpen), inner.trouble, seconds(5)};
+}
+
+std::optional<Problem> Reconciler::write_ports(const Cluster& cluster) {
+  std::vector<std::unique_ptr<Resource>> resources;
+  resources.push_back(make_network_policy());
+  resources.push_back(make_ports_service());
+  auto written = writer_.ensure(cluster, pointers(resources));
+  return written ? std::nullopt : std::optional(std::move(written).error());
+}
+
+// StatefulSets of nodes that have left spec.nodes, once nothing runs on them.
+std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster, const Json& object) {
   for (const World::Object& set :
        objects_of_cluster(parts_.world, kube::resources::kStatefulSet, key_of(cluster))) {
     const std::string name(base::get_string(*set, "metadata.name").value_or(""));
@@ -320,17 +372,40 @@ std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster) {
         !is_owned_by(*set, cluster.vk8s.metadata.uid)) {
       continue;
     }
-    requests.push_back(
-        remove_request(kube::resources::kStatefulSet, {cluster.namespace_name(), name},
-                       std::string(base::get_string(*set, "metadata.uid").value_or(""))));
-    requests.push_back(remove_request(kube::resources::kSecret,
-                                      {cluster.namespace_name(), config_secret_of(name)}, {}));
-    if (has_owned_claim(*set)) {
-      requests.push_back(remove_request(kube::resources::kPersistentVolumeClaim,
-                                        {cluster.namespace_name(), claim_of(name)}, {}));
+    auto progress = node_removal_.advance(cluster, *set);
+    if (!progress) {
+      return std::move(progress).error();
     }
-    parts_.log.info("node removed", {{"node", name}, {"vk8s", cluster.name()}});
+    if (!progress->waits_for.empty() && !progress->timed_out) {
+      return Problem{{}, std::string(reason::kDrainingNode),
+                     fmt::format("node {} leaves: waiting for {}", name, progress->waits_for),
+                     seconds(1)};
+    }
+    if (progress->timed_out && parts_.announce) {
+      parts_.announce(object, true, "DrainTimedOut",
+                      fmt::format("node {} was removed after {} s though it still waited for {}",
+                                  name, kDrainLimit.count(), progress->waits_for));
+    }
+    if (auto problem = remove_objects_of(cluster, *set)) {
+      return problem;
+    }
   }
+  return std::nullopt;
+}
+
+std::optional<Problem> Reconciler::remove_objects_of(const Cluster& cluster,
+                                                     const Json& stateful_set) {
+  const std::string name(base::get_string(stateful_set, "metadata.name").value_or(""));
+  const std::string& in = cluster.namespace_name();
+  std::vector<BatchClient::Request> requests = {
+      remove_request(kube::resources::kStatefulSet, {in, name},
+                     std::string(base::get_string(stateful_set, "metadata.uid").value_or(""))),
+      remove_request(kube::resources::kSecret, {in, config_secret_of(name)}, {})};
+  if (has_owned_claim(stateful_set)) {
+    requests.push_back(
+        remove_request(kube::resources::kPersistentVolumeClaim, {in, claim_of(name)}, {}));
+  }
+  parts_.log.info("node removed", {{"node", name}, {"vk8s", cluster.name()}});
   for (const Result<Json>& result : parts_.client.run(std::move(requests))) {
     if (!result && result.error().code() != Errc::kNotFound) {
       return write_problem(result.error());

@@ -14,6 +14,8 @@
 #include "controller/agent_monitor.h"
 #include "controller/batch_client.h"
 #include "controller/cluster_status.h"
+#include "controller/inner_ports.h"
+#include "controller/node_removal.h"
 #include "controller/object_writer.h"
 #include "controller/secret_keeper.h"
 #include "controller/world.h"
@@ -30,6 +32,7 @@ class Reconciler {
     BatchClient& client;
     const World& world;
     AgentMonitor& agents;
+    InnerClusters& inner;
     Announce announce;
     Settings settings;
     Log log;
@@ -61,12 +64,17 @@ class Reconciler {
   std::optional<Problem> dry_run(const Cluster& cluster);
   void observe(const Cluster& cluster, Observation& seen);
   std::optional<Problem> replace_outdated(const Cluster& cluster, const Observation& seen);
-  std::optional<Problem> remove_left_nodes(const Cluster& cluster);
+  std::optional<Problem> write_ports(const Cluster& cluster);
+  std::optional<Problem> open_ports(Cluster& cluster, const Observation& seen);
+  std::optional<Problem> remove_left_nodes(const Cluster& cluster, const Json& object);
+  std::optional<Problem> remove_objects_of(const Cluster& cluster, const Json& stateful_set);
   Status report(const Json& object, const api::Vk8s& vk8s, const Observation& seen);
 
   Parts parts_;
   ObjectWriter writer_;
   SecretKeeper secrets_;
+  InnerPorts inner_ports_;
+  NodeRemoval node_removal_;
 
   std::mutex mutex_;
   // Guarded by mutex_.

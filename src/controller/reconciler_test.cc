@@ -39,6 +39,29 @@ class FakeAgents final : public AgentMonitor {
   std::map<std::string, AgentReport> reports_;
 };
 
+// Virtual clusters that are one fake server.
+class FakeInnerClusters final : public InnerClusters {
+ public:
+  FakeInnerClusters(EventLoop& loop, kube::Client& server)
+      : client_(loop, server, std::chrono::seconds(10)) {}
+
+  bool has_identity(const kube::ObjectKey&) const override { return adopted_; }
+  Status adopt(const Cluster& cluster) override {
+    EXPECT_TRUE(cluster.pki.contains("ca.key"));
+    adopted_ = true;
+    return {};
+  }
+  void forget(const kube::ObjectKey&) override { adopted_ = false; }
+  std::vector<Result<Json>> run(const kube::ObjectKey&,
+                                std::vector<BatchClient::Request> requests) override {
+    return client_.run(std::move(requests));
+  }
+
+ private:
+  BatchClient client_;
+  bool adopted_ = false;
+};
+
 // The fake server, which gives Services addresses as a real one does.
 class ServerWithAddresses final : public kube::Client {
  public:
@@ -96,18 +119,24 @@ class ReconcilerTest : public testing::Test {
  protected:
   ReconcilerTest()
       : server_(loop_.run([this] { return std::make_unique<kube::FakeClient>(loop_.loop()); })),
+        inner_server_(
+            loop_.run([this] { return std::make_unique<kube::FakeClient>(loop_.loop()); })),
+        inner_(loop_.loop(), *inner_server_),
         front_(*server_),
         client_(loop_.loop(), front_, std::chrono::seconds(10)),
         reconciler_(Reconciler::Parts{
-            client_, world_, agents_,
+            client_, world_, agents_, inner_,
             [this](const Json&, bool, std::string_view reason, const std::string&) {
               announced_.emplace_back(reason);
             },
-            Settings(), Log::silent()}) {
+            Settings(), Log::silent(), [this] { return now_; }}) {
     store_vk8s(vk8s_object());
   }
   ~ReconcilerTest() override {
-    loop_.run([this] { server_.reset(); });
+    loop_.run([this] {
+      server_.reset();
+      inner_server_.reset();
+    });
   }
 
   void store_vk8s(Json object) {
@@ -166,6 +195,20 @@ class ReconcilerTest : public testing::Test {
     return out;
   }
 
+  void put_inner(const kube::Resource& resource, const char* json) {
+    loop_.run([&] { inner_server_->put(resource, base::parse_json(json).value()); });
+  }
+  Json inner_object(const kube::Resource& resource, const kube::ObjectKey& key) {
+    return loop_.run([&] {
+      const Json* found = inner_server_->peek(resource, key);
+      return found == nullptr ? Json() : *found;
+    });
+  }
+  void remove_inner(const kube::Resource& resource, const kube::ObjectKey& key) {
+    const auto removed = inner_.run(kDemo, {remove_request(resource, key, {})});
+    ASSERT_TRUE(removed.front()) << removed.front().error().message();
+  }
+
   void put_pod(const std::string& node, bool ready) {
     Json pod = base::parse_json(R"({"apiVersion":"v1","kind":"Pod","metadata":{
         "namespace":"team-a","labels":{"app":"vk8s","clusterName":"demo"}},
@@ -181,10 +224,13 @@ class ReconcilerTest : public testing::Test {
       "demo-worker-1", "demo-master-1-0", "demo-worker-1-0"};
   kube::testing::LoopThread loop_;
   std::unique_ptr<kube::FakeClient> server_;
+  std::unique_ptr<kube::FakeClient> inner_server_;
+  FakeInnerClusters inner_;
   ServerWithAddresses front_;
   FakeWorld world_;
   FakeAgents agents_;
   std::vector<std::string> announced_;
+  base::WallTime now_ = std::chrono::system_clock::now();
   BatchClient client_;
   Reconciler reconciler_;
 };
@@ -252,7 +298,8 @@ TEST_F(ReconcilerTest, GoesOnFromAHalfDoneStateOfAnEarlierProcess) {
   ASSERT_TRUE(reconcile());
   const Json pki = object(resources::kSecret, "demo-pki");
   FakeAgents agents;
-  Reconciler reborn(Reconciler::Parts{client_, world_, agents, {}, Settings(), Log::silent()});
+  Reconciler reborn(Reconciler::Parts{
+      client_, world_, agents, inner_, {}, Settings(), Log::silent()});
   sync();
   clear_requests();
   ASSERT_TRUE(reborn.reconcile(kDemo));
@@ -327,6 +374,85 @@ TEST_F(ReconcilerTest, RemovesANodeThatHasLeftTheSpec) {
   EXPECT_TRUE(object(resources::kStatefulSet, "demo-worker-1").is_null());
   EXPECT_TRUE(object(resources::kSecret, "demo-worker-1-config").is_null());
   EXPECT_FALSE(object(resources::kStatefulSet, "demo-master-1").is_null());
+}
+
+TEST_F(ReconcilerTest, DrainsANodeBeforeItLeaves) {
+  ASSERT_TRUE(reconcile());
+  put_inner(resources::kNode, R"({"metadata":{"name":"demo-worker-1"}})");
+  put_inner(resources::kPod, R"({"metadata":{"namespace":"default","name":"web"},
+                                 "spec":{"nodeName":"demo-worker-1"}})");
+  put_inner(resources::kPod, R"({"metadata":{"namespace":"default","name":"elsewhere"},
+                                 "spec":{"nodeName":"demo-master-1"}})");
+  std::vector<std::string> evicted;
+  loop_.run([&] {
+    inner_server_->set_raw([&](const kube::RawRequest& request) {
+      evicted.push_back(request.path);
+      return kube::RawResponse{201, "{}"};
+    });
+  });
+  Json smaller = object(resources::kVk8s, "demo");
+  smaller.get_object()["spec"].get_object()["nodes"].get_array().pop_back();
+  store_vk8s(smaller);
+
+  const auto waiting = reconcile();
+  ASSERT_TRUE(waiting);
+  EXPECT_TRUE(waiting->again);
+  EXPECT_THAT(evicted,
+              testing::ElementsAre("/api/v1/namespaces/default/pods/web/eviction"));
+  EXPECT_EQ(api::find_condition(status().conditions, "Ready")->reason, "DrainingNode");
+  EXPECT_FALSE(object(resources::kStatefulSet, "demo-worker-1").is_null());
+  EXPECT_EQ(base::get_bool(inner_object(resources::kNode, {"", "demo-worker-1"}),
+                           "spec.unschedulable"),
+            true);
+
+  remove_inner(resources::kPod, {"default", "web"});
+  ASSERT_TRUE(reconcile());
+  EXPECT_TRUE(inner_object(resources::kNode, {"", "demo-worker-1"}).is_null());
+  EXPECT_TRUE(object(resources::kStatefulSet, "demo-worker-1").is_null());
+}
+
+TEST_F(ReconcilerTest, RemovesANodeThatDoesNotDrainAfterAWhile) {
+  ASSERT_TRUE(reconcile());
+  put_inner(resources::kNode, R"({"metadata":{"name":"demo-worker-1"}})");
+  put_inner(resources::kPod, R"({"metadata":{"namespace":"default","name":"stuck",
+      "deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"nodeName":"demo-worker-1"}})");
+  Json smaller = object(resources::kVk8s, "demo");
+  smaller.get_object()["spec"].get_object()["nodes"].get_array().pop_back();
+  store_vk8s(smaller);
+  ASSERT_TRUE(reconcile());
+  now_ += kDrainLimit - std::chrono::seconds(1);
+  ASSERT_TRUE(reconcile());
+  EXPECT_FALSE(object(resources::kStatefulSet, "demo-worker-1").is_null());
+  now_ += std::chrono::seconds(1);
+  ASSERT_TRUE(reconcile());
+  EXPECT_TRUE(object(resources::kStatefulSet, "demo-worker-1").is_null());
+  EXPECT_THAT(announced_, Contains("DrainTimedOut"));
+}
+
+TEST_F(ReconcilerTest, OpensTheServicesThatPortsName) {
+  Json with_port = vk8s_object();
+  set(with_port, "spec.ports", JsonArray{JsonObject{{"name", "web"},
+                                                    {"port", 80},
+                                                    {"service", "default/web"}}});
+  store_vk8s(with_port);
+  ASSERT_TRUE(reconcile());
+  put_pod("demo-master-1", true);
+  const auto waiting = reconcile();
+  ASSERT_TRUE(waiting);
+  EXPECT_TRUE(waiting->again);
+  EXPECT_THAT(status().message, HasSubstr("no such Service inside yet"));
+  EXPECT_TRUE(object(resources::kService, "demo-ports").is_null());
+
+  put_inner(resources::kService, R"({"metadata":{"namespace":"default","name":"web"},
+      "spec":{"selector":{"app":"web"},"ports":[{"port":80,"targetPort":8080}]}})");
+  // As the inner API server assigns it; apply keeps it.
+  put_inner(resources::kService, R"({"metadata":{"namespace":"default","name":"vk8s-port-web"},
+      "spec":{"ports":[{"name":"web","port":80,"protocol":"TCP","nodePort":30123}]}})");
+  now_ += std::chrono::seconds(10);
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(base::get_string(inner_object(resources::kService, {"default", "vk8s-port-web"}),
+                             "spec.selector.app"),
+            "web");
 }
 
 TEST_F(ReconcilerTest, WaitsWithTheFirstObjectForTheNetwork) {

@@ -1,0 +1,124 @@
+// What a cluster survives: the controller, programs inside a node, whole nodes.
+#include "e2e/fixture.h"
+#include "e2e/workload.h"
+
+namespace vk8s::e2e {
+namespace {
+
+using std::chrono::seconds;
+using testing::HasSubstr;
+
+class FaultsTest : public HostTest {
+ protected:
+  Result<std::string> in_node(const std::string& in, const std::string& node,
+                              const std::string& script) const {
+    return kubectl()({"-n", in, "exec", node + "-0", "--", "bash", "-c", script});
+  }
+  // The process of a component, by its log's owner: the agent's own child.
+  Result<std::string> pid_of(const std::string& in, const std::string& node,
+                             const std::string& program) const {
+    return in_node(in, node,
+                   "for p in /proc/[0-9]*; do read -r -d '' arg <$p/cmdline || true; "
+                   "if [[ ${arg##*/} == " +
+                       program + " ]]; then echo ${p#/proc/}; exit; fi; done 2>/dev/null");
+  }
+};
+
+TEST_F(FaultsTest, BecomesRunningThoughTheControllerIsKilledAgainAndAgain) {
+  ensure_namespace("killed");
+  ASSERT_TRUE(ok(kubectl().apply(vk8s_manifest("killed", "one", 1))));
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(ok(kubectl()({"-n", "vk8s-system", "delete", "pod", "-l",
+                              "app=vk8s-controller-manager", "--grace-period=0", "--force",
+                              "--wait=false"})));
+  }
+  ASSERT_TRUE(ok(kubectl().wait({"-n", "killed", "vk8s/one"}, "jsonpath={.status.phase}=Running",
+                                seconds(120))));
+  const auto cluster = VirtualCluster::attach(host(), "killed", "one");
+  ASSERT_TRUE(ok(cluster));
+  EXPECT_TRUE(ok(cluster->kubectl()({"get", "nodes"})));
+  EXPECT_TRUE(ok(cluster->remove()));
+}
+
+TEST_F(FaultsTest, RestartsEveryProgramOfANodeWithinSecondsAndLosesNothing) {
+  ensure_namespace("programs");
+  auto cluster =
+      VirtualCluster::create(host(), "programs", "one", vk8s_manifest("programs", "one", 0));
+  ASSERT_TRUE(ok(cluster));
+  ASSERT_TRUE(ok(cluster->kubectl()({"create", "configmap", "mark", "--from-literal=k=v"})));
+  for (const char* program : {"etcd", "kube-apiserver", "containerd", "kubelet", "kube-proxy",
+                              "kube-controller-manager", "kube-scheduler", "coredns"}) {
+    const auto before = pid_of("programs", "one-master-1", program);
+    ASSERT_TRUE(ok(before)) << program;
+    ASSERT_NE(*before, "") << program;
+    ASSERT_TRUE(ok(in_node("programs", "one-master-1", "kill -9 " + *before)));
+    ASSERT_TRUE(ok(wait_until(
+        [&] {
+          const auto now = pid_of("programs", "one-master-1", program);
+          return Answer{now && !now->empty() && *now != *before, now ? *now : ""};
+        },
+        seconds(5), std::string(program) + " runs again")));
+  }
+  ASSERT_TRUE(ok(cluster->kubectl().wait_for_output({"get", "configmap", "mark", "-o", "yaml"},
+                                                    "k: v", seconds(30))));
+  ASSERT_TRUE(ok(cluster->kubectl().wait_for_output({"get", "nodes"}, " Ready ", seconds(30))));
+  EXPECT_TRUE(ok(cluster->wait_for_phase("Running")));
+  EXPECT_TRUE(ok(cluster->remove()));
+}
+
+TEST_F(FaultsTest, ComesBackWithItsStateWhenThePodsOfItsNodesAreDeleted) {
+  ensure_namespace("pods");
+  auto cluster = VirtualCluster::create(host(), "pods", "one", vk8s_manifest("pods", "one", 1));
+  ASSERT_TRUE(ok(cluster));
+  ASSERT_TRUE(ok(cluster->kubectl().apply(web_manifest(2))));
+  ASSERT_TRUE(ok(cluster->kubectl().wait({"deployment/web"}, "condition=Available")));
+  for (const char* pods : {"one-worker-1-0", "one-master-1-0"}) {
+    ASSERT_TRUE(ok(kubectl()({"-n", "pods", "delete", "pod", pods})));
+    ASSERT_TRUE(ok(kubectl().wait_for_output(
+        {"-n", "pods", "get", "vk8s", "one", "-o", "jsonpath={.status.readyNodes}"}, "2/2",
+        seconds(90))));
+  }
+  ASSERT_TRUE(ok(cluster->kubectl().wait_for_output({"get", "deployment", "web"}, "2/2",
+                                                    seconds(60))));
+  const auto nodes = cluster->kubectl()({"get", "nodes", "--no-headers"});
+  ASSERT_TRUE(ok(nodes));
+  EXPECT_THAT(*nodes, testing::Not(HasSubstr("NotReady")));
+  EXPECT_TRUE(ok(cluster->remove()));
+}
+
+TEST_F(FaultsTest, NamesTheImageThatCannotBePulledAndRecovers) {
+  ensure_namespace("image");
+  const std::string name = host().registry() + "/vk8s/absent:v1.37.2";
+  ASSERT_TRUE(ok(kubectl().apply(fmt::format(R"(apiVersion: vk8s.sktelecom.com/v1alpha1
+kind: Vk8s
+metadata: {{namespace: image, name: bad}}
+spec: {{nodes: [{{name: bad-master-1, role: master, image: "{}"}}]}}
+)",
+                                             name))));
+  ASSERT_TRUE(ok(kubectl().wait_for_output(
+      {"-n", "image", "get", "vk8s", "bad", "-o", "jsonpath={.status.message}"}, name,
+      seconds(15))));
+  ASSERT_TRUE(ok(kubectl()({"-n", "image", "patch", "vk8s", "bad", "--type=json", "-p",
+                            R"([{"op":"remove","path":"/spec/nodes/0/image"}])"})));
+  ASSERT_TRUE(ok(kubectl().wait({"-n", "image", "vk8s/bad"}, "jsonpath={.status.phase}=Running",
+                                seconds(90))));
+  EXPECT_TRUE(ok(kubectl()({"-n", "image", "delete", "vk8s", "bad"})));
+}
+
+TEST_F(FaultsTest, SaysWhatPodSecurityRefusesAndRecovers) {
+  ensure_namespace("secure");
+  ASSERT_TRUE(ok(kubectl()({"label", "--overwrite", "namespace", "secure",
+                            "pod-security.kubernetes.io/enforce=baseline"})));
+  ASSERT_TRUE(ok(kubectl().apply(vk8s_manifest("secure", "one", 0))));
+  ASSERT_TRUE(ok(kubectl().wait_for_output(
+      {"-n", "secure", "get", "vk8s", "one", "-o", "jsonpath={.status.phase} {.status.message}"},
+      "violates PodSecurity", seconds(15))));
+  ASSERT_TRUE(ok(kubectl()({"label", "--overwrite", "namespace", "secure",
+                            "pod-security.kubernetes.io/enforce=privileged"})));
+  ASSERT_TRUE(ok(kubectl().wait({"-n", "secure", "vk8s/one"}, "jsonpath={.status.phase}=Running",
+                                seconds(120))));
+  EXPECT_TRUE(ok(kubectl()({"-n", "secure", "delete", "vk8s", "one"})));
+}
+
+}  // namespace
+}  // namespace vk8s::e2e

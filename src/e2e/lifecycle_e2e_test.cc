@@ -1,0 +1,104 @@
+// What becomes of a running cluster: ports, nodes that come and go, pause, deletion.
+#include "e2e/fixture.h"
+#include "e2e/workload.h"
+
+namespace vk8s::e2e {
+namespace {
+
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::Not;
+
+class LifecycleTest : public HostTest {
+ protected:
+  Result<std::string> fetch(const std::string& url) const {
+    return run({.argv = {"curl", "-sS", "--max-time", "5", url}});
+  }
+  Status fetch_until(const std::string& url, const std::string& text) const {
+    return wait_until(
+        [&] {
+          const auto answer = fetch(url);
+          return answer ? Answer{answer->find(text) != std::string::npos, *answer}
+                        : Answer{false, answer.error().message()};
+        },
+        seconds(60), text + " at " + url);
+  }
+};
+
+TEST_F(LifecycleTest, OpensPortsToTheOutsideAndFollowsTheirEdits) {
+  ensure_namespace("ports");
+  auto cluster = VirtualCluster::create(
+      host(), "ports", "web",
+      vk8s_manifest("ports", "web", 1,
+                    "  ports:\n"
+                    "  - {name: direct, port: 80, targetPort: 30080, nodePort: 31080}\n"
+                    "  - {name: named, port: 81, service: default/web, nodePort: 31081}\n"));
+  ASSERT_TRUE(ok(cluster));
+  ASSERT_TRUE(ok(cluster->kubectl().apply(web_manifest(2, 30080))));
+  ASSERT_TRUE(ok(cluster->kubectl().wait({"deployment/web"}, "condition=Available")));
+  for (const char* address : {"100.64.0.10", "100.64.0.11"}) {
+    EXPECT_TRUE(ok(fetch_until(fmt::format("http://{}:31080/", address), "web-")));
+  }
+  EXPECT_TRUE(ok(fetch_until("http://100.64.0.10:31081/", "web-")));
+
+  ASSERT_TRUE(ok(kubectl()({"-n", "ports", "patch", "vk8s", "web", "--type=json", "-p",
+                            R"([{"op":"replace","path":"/spec/ports/0/nodePort","value":31082},
+                                {"op":"remove","path":"/spec/ports/1"}])"})));
+  EXPECT_TRUE(ok(fetch_until("http://100.64.0.10:31082/", "web-")));
+  ASSERT_TRUE(ok(wait_until(
+      [&] {
+        const auto closed = fetch("http://100.64.0.10:31081/");
+        return Answer{!closed.has_value(), closed ? *closed : ""};
+      },
+      seconds(30), "the removed port is closed")));
+  EXPECT_TRUE(ok(cluster->remove()));
+}
+
+TEST_F(LifecycleTest, TakesInAndDrainsWorkers) {
+  ensure_namespace("nodes");
+  auto cluster =
+      VirtualCluster::create(host(), "nodes", "grow", vk8s_manifest("nodes", "grow", 0));
+  ASSERT_TRUE(ok(cluster));
+  ASSERT_TRUE(ok(kubectl().apply(vk8s_manifest("nodes", "grow", 1))));
+  ASSERT_TRUE(ok(cluster->kubectl().wait_for_output({"get", "node", "grow-worker-1"}, " Ready ")));
+  ASSERT_TRUE(ok(cluster->wait_for_phase("Running")));
+  ASSERT_TRUE(ok(cluster->kubectl().apply(web_manifest(2))));
+  ASSERT_TRUE(ok(cluster->kubectl().wait({"deployment/web"}, "condition=Available")));
+
+  ASSERT_TRUE(ok(kubectl()({"-n", "nodes", "patch", "vk8s", "grow", "--type=json", "-p",
+                            R"([{"op":"remove","path":"/spec/nodes/1"}])"})));
+  ASSERT_TRUE(ok(kubectl().wait({"-n", "nodes", "statefulset/grow-worker-1"}, "delete")));
+  ASSERT_TRUE(ok(kubectl().wait({"-n", "nodes", "pvc/data-grow-worker-1-0"}, "delete")));
+  const auto nodes = cluster->kubectl()({"get", "nodes", "-o", "name"});
+  ASSERT_TRUE(ok(nodes));
+  EXPECT_EQ(*nodes, "node/grow-master-1\n");
+  EXPECT_TRUE(ok(cluster->kubectl().wait({"deployment/web"}, "jsonpath={.status.replicas}=2")));
+  EXPECT_TRUE(ok(cluster->wait_for_phase("Running")));
+  EXPECT_TRUE(ok(cluster->remove()));
+}
+
+TEST_F(LifecycleTest, KeepsStateAndIdentityOverAPause) {
+  ensure_namespace("pause");
+  auto cluster =
+      VirtualCluster::create(host(), "pause", "rest", vk8s_manifest("pause", "rest", 1));
+  ASSERT_TRUE(ok(cluster));
+  ASSERT_TRUE(ok(cluster->kubectl().apply(client_manifest())));
+  ASSERT_TRUE(ok(cluster->kubectl().wait({"pod/client"}, "condition=Ready")));
+  ASSERT_TRUE(ok(cluster->kubectl()({"exec", "client", "--", "sh", "-c", "echo kept >/data/x"})));
+
+  ASSERT_TRUE(ok(kubectl()({"-n", "pause", "annotate", "vk8s", "rest", "vk8s-resource-stopped="})));
+  ASSERT_TRUE(ok(cluster->wait_for_phase("Paused")));
+  ASSERT_TRUE(ok(kubectl().wait({"-n", "pause", "pods", "-l", "clusterName=rest"}, "delete")));
+  ASSERT_TRUE(ok(kubectl()({"-n", "pause", "annotate", "vk8s", "rest", "vk8s-resource-stopped-"})));
+  ASSERT_TRUE(ok(cluster->wait_for_phase("Running")));
+
+  ASSERT_TRUE(ok(cluster->kubectl().wait_for_output(
+      {"exec", "client", "--", "cat", "/data/x"}, "kept")));
+  const auto nodes = cluster->kubectl()({"get", "nodes", "--no-headers"});
+  ASSERT_TRUE(ok(nodes));
+  EXPECT_THAT(*nodes, Not(HasSubstr("NotReady")));
+  EXPECT_TRUE(ok(cluster->remove()));
+}
+
+}  // namespace
+}  // namespace vk8s::e2e
