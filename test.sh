@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
 # Builds the tests and runs them. The last line is "N passed, N failed, N skipped" (test cases).
 #
-#   test.sh [unit|integration|root|e2e|full]...     default: unit; full: all of them
+#   test.sh [--coverage] [unit|integration|root|e2e]...     default: all of them
 #
 #   unit         no root, no network
 #   integration  a real kube-apiserver and etcd (built first if need be)
 #   root         namespaces, mounts, cgroups
-#   e2e          clusters in a cluster, from the images (built first if need be)
+#   e2e          clusters in a cluster, by the release programs and images (built first if need be)
+#   --coverage   prints the line coverage of src/ (presets coverage and asan-ubsan)
 #
-# Environment: VK8S_BUILD_DIR (default build/dev), VK8S_PRESET (default dev).
+# Environment: VK8S_PRESET (default dev) and VK8S_BUILD_DIR (default build/<preset>) of all but e2e.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scripts/lib.sh"
 
 PRESET=${VK8S_PRESET:-dev}
 BUILD_DIR=${VK8S_BUILD_DIR:-$REPO/build/$PRESET}
-RESULTS=$BUILD_DIR/test-results
+RELEASE_DIR=$REPO/build/release
+RESULTS=$REPO/build/test-results
+COVERAGE=
 PASSED=0 FAILED=0 SKIPPED=0
 
 # The totals come last whatever happens; a build that fails is one failure.
@@ -34,42 +37,61 @@ export_upstream() {
   done
 }
 
+# tests_in LABEL: the build directory of its test programs.
+tests_in() { if [[ $1 == e2e ]]; then printf '%s' "$RELEASE_DIR"; else printf '%s' "$BUILD_DIR"; fi; }
+
+# Whole programs, and the images that hold them.
+build_release() {
+  "$REPO/upstream/build.sh"
+  phase "build (release)" "the log names the file that does not compile" \
+    cmake_build "$RELEASE_DIR" release "build (release)" \
+    vk8s-agent vk8s-controller kubectl-vk8s pause "$@"
+  "$REPO/images/build.sh"
+}
+
+build_tests() {
+  if [[ $1 == e2e ]]; then
+    build_release vk8s_e2e_e2e_test
+  elif [[ ! -e $RESULTS/.built ]]; then
+    phase "build ($PRESET)" "the log names the file that does not compile" \
+      cmake_build "$BUILD_DIR" "$PRESET" "build ($PRESET)"
+    touch "$RESULTS/.built"
+  fi
+}
+
 prepare() {
-  local label=$1
-  case $label in
+  case $1 in
     unit) ;;
     integration)
       "$REPO/upstream/build.sh" kubernetes etcd
       export_upstream kubernetes etcd
       ;;
-    root | e2e)
-      # The images hold the release programs.
-      "$REPO/upstream/build.sh"
-      phase "build (release)" "the log names the file that does not compile" \
-        cmake_build "$REPO/build/release" release "build (release)" \
-        vk8s-agent vk8s-controller kubectl-vk8s pause
-      "$REPO/images/build.sh"
+    root)
+      build_release
       mapfile -t names < <("$REPO/upstream/build.sh" --list)
       export_upstream "${names[@]}"
       VK8S_VNODE_ROOTFS=$("$REPO/images/build.sh" --print-dir vnode)
       VK8S_REGISTRY_ROOTFS=$("$REPO/images/build.sh" --print-dir registry)
-      VK8S_CLI=$REPO/build/release/bin/kubectl-vk8s
+      export VK8S_VNODE_ROOTFS VK8S_REGISTRY_ROOTFS
+      ;;
+    e2e)
+      VK8S_CLI=$RELEASE_DIR/bin/kubectl-vk8s
       VK8S_KUBECTL=$("$REPO/upstream/build.sh" --print-dir kubernetes)/kubectl
-      export VK8S_VNODE_ROOTFS VK8S_REGISTRY_ROOTFS VK8S_CLI VK8S_KUBECTL
+      export VK8S_CLI VK8S_KUBECTL
       ;;
   esac
 }
 
 # names_of LABEL: the test programs with it.
 names_of() {
-  ctest --test-dir "$BUILD_DIR" -N -L "^$1\$" | sed -n 's/^ *Test *#[0-9]*: //p'
+  ctest --test-dir "$(tests_in "$1")" -N -L "^$1\$" | sed -n 's/^ *Test *#[0-9]*: //p'
 }
 
 # run_ctest LABEL: results as XML in RESULTS/LABEL; its status says nothing here, add_up counts.
 run_ctest() {
   local label=$1 jobs=1
   if [[ $label == unit ]]; then jobs=$(nproc); fi
-  GTEST_OUTPUT="xml:$RESULTS/$label/" GTEST_COLOR=no ctest --test-dir "$BUILD_DIR" -L "^$label\$" \
+  GTEST_OUTPUT="xml:$RESULTS/$label/" GTEST_COLOR=no ctest --test-dir "$(tests_in "$label")" -L "^$label\$" \
     -j "$jobs" --output-on-failure --output-junit "$RESULTS/$label.junit" 2>&1 |
     progress_tests "$label" || true
 }
@@ -129,26 +151,40 @@ run_label() {
   if ((FAILED > before)); then say "  output: $LOGS/$(_log_name "$label tests: ${#names[@]} programs").log"; fi
 }
 
+# Of what the tests so far have run.
+print_coverage() {
+  need gcovr "run scripts/install-prerequisites.sh"
+  phase "coverage" "it needs a preset with --coverage: VK8S_PRESET=coverage or asan-ubsan" \
+    gcovr --root "$REPO" --filter "$REPO/src/" --exclude '.*_test\.cc' --exclude '.*/testing/.*' \
+    --exclude '.*/fake_.*' --exclude "$REPO/src/e2e/" --print-summary --output "$RESULTS/coverage.txt" \
+    --object-directory "$BUILD_DIR" -j "$(nproc)" "$BUILD_DIR"
+  say "  $(grep '^lines:' "$LOGS/coverage.log")"
+}
+
 main() {
   local labels=() label
-  for label in "${@:-unit}"; do
-    case $label in
-      unit | integration | root | e2e) labels+=("$label") ;;
-      full) labels=(unit integration root e2e) ;;
+  while (($#)); do
+    case $1 in
+      unit | integration | root | e2e) labels+=("$1") ;;
+      --coverage) COVERAGE=yes ;;
       -h | --help)
         sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1
         return
         ;;
-      *) die "test.sh: '$label' is not a set of tests" "use unit, integration, root, e2e or full" ;;
+      *) die "test.sh: '$1' is not a set of tests" "use unit, integration, root or e2e" ;;
     esac
+    shift
   done
+  if ((${#labels[@]} == 0)); then labels=(unit integration root e2e); fi
   trap finish EXIT
-  phase "build ($PRESET)" "the log names the file that does not compile" \
-    cmake_build "$BUILD_DIR" "$PRESET" "build ($PRESET)"
+  rm -rf "$RESULTS"
+  mkdir -p "$RESULTS"
   for label in "${labels[@]}"; do
+    build_tests "$label"
     prepare "$label"
     run_label "$label"
   done
+  if [[ -n $COVERAGE ]]; then print_coverage; fi
 }
 
 main "$@"

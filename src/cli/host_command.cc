@@ -57,8 +57,8 @@ Json to_json(const host::HostStatus& status) {
 }
 
 void print_status(Session& session, const host::HostStatus& status, OutputFormat format) {
-  if (format == OutputFormat::kJson) {
-    session.print_json(to_json(status));
+  if (format != OutputFormat::kText) {
+    session.print_document(to_json(status), format);
     return;
   }
   if (!status.exists) {
@@ -81,8 +81,8 @@ Status run_up(Session& session, const HostFlags& flags) {
   VK8S_TRY(cluster.up());
   const host::HostStatus status = VK8S_TRY(cluster.status());
   session.progress("host", flags.no_wait ? "started" : "Ready");
-  if (flags.format == OutputFormat::kJson) {
-    session.print_json(to_json(status));
+  if (flags.format != OutputFormat::kText) {
+    session.print_document(to_json(status), flags.format);
   } else {
     session.print(fmt::format("export KUBECONFIG={}", status.kubeconfig));
   }

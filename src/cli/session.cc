@@ -7,6 +7,8 @@
 #include <map>
 
 #include "base/text.h"
+#include "cli/clean_text.h"
+#include "cli/document_writer.h"
 
 namespace vk8s::cli {
 
@@ -23,7 +25,8 @@ int exit_code_of(const Error& error) {
   }
 }
 
-Session::Session(std::ostream& out, std::ostream& err) : out_(out), err_(err) {}
+Session::Session(Surroundings& surroundings, std::ostream& out, std::ostream& err)
+    : surroundings_(surroundings), out_(out), err_(err) {}
 
 void Session::print(std::string_view text) {
   out_ << text;
@@ -33,30 +36,47 @@ void Session::print(std::string_view text) {
   out_.flush();
 }
 
-void Session::print_json(const Json& value) { print(base::to_string(value)); }
+void Session::write(std::string_view bytes) {
+  out_ << bytes;
+  out_.flush();
+}
+
+void Session::print_json(const Json& value) { print(to_indented_json(value)); }
+
+void Session::print_document(const Json& value, OutputFormat format) {
+  print(format == OutputFormat::kYaml ? to_yaml(value) : to_indented_json(value));
+}
 
 void Session::print_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
     for (std::size_t i = 0; i < row.size(); ++i) {
-      widths[i] = std::max(widths[i], row[i].size());
+      widths[i] = std::max(widths[i], display_width(row[i]));
     }
   }
   std::string text;
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      line += fmt::format("{:<{}}", row[i], widths[i] + 3);
+      line += row[i] + std::string(widths[i] + 3 - display_width(row[i]), ' ');
     }
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }
   print(text);
 }
 
+std::chrono::duration<double> Session::elapsed() const {
+  return std::chrono::steady_clock::now() - begin_;
+}
+
 void Session::progress(std::string_view subject, std::string_view text) {
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin_;
-  err_ << fmt::format("[{:5.1f} s] {}: {}\n", elapsed.count(), subject, base::printable(text));
+  err_ << fmt::format("[{:5.1f} s] {}: {}\n", elapsed().count(), subject, base::printable(text));
+  err_.flush();
+}
+
+void Session::note(std::string_view text) {
+  err_ << text << '\n';
   err_.flush();
 }
 
@@ -68,13 +88,31 @@ void Session::print_error(const Error& error) {
   err_.flush();
 }
 
-void add_output_option(CLI::App& verb, OutputFormat& format) {
+bool Session::confirm(std::string_view question) {
+  err_ << question << " [y/N] ";
+  err_.flush();
+  std::string answer;
+  if (surroundings_.input == nullptr || !std::getline(*surroundings_.input, answer)) {
+    err_ << '\n';
+    return false;
+  }
+  const std::string_view said = base::trim(answer);
+  return said == "y" || said == "Y" || said == "yes";
+}
+
+void add_output_option(CLI::App& verb, OutputFormat& format,
+                       const std::vector<std::string>& formats) {
   static const std::map<std::string, OutputFormat> kFormats = {{"text", OutputFormat::kText},
-                                                               {"json", OutputFormat::kJson}};
+                                                               {"json", OutputFormat::kJson},
+                                                               {"yaml", OutputFormat::kYaml},
+                                                               {"wide", OutputFormat::kWide},
+                                                               {"name", OutputFormat::kName}};
+  std::vector<std::string> names = {"text"};
+  names.insert(names.end(), formats.begin(), formats.end());
   verb.add_option_function<std::string>(
           "-o,--output", [&format](const std::string& name) { format = kFormats.at(name); },
-          "text (default) or json")
-      ->check(CLI::IsMember({"text", "json"}));
+          "Format of the output [text]")
+      ->check(CLI::IsMember(names));
 }
 
 }  // namespace vk8s::cli
