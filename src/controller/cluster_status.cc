@@ -152,11 +152,14 @@ void set_node_conditions(Conditions& conditions, const Observation& seen, bool i
 }
 
 void set_problem_conditions(Conditions& conditions, const Observation& seen) {
-  for (const std::string_view type : {reason::kNameConflict, reason::kNodeNameConflict}) {
+  for (const std::string_view type : {reason::kNameConflict, reason::kNodeNameConflict,
+                                      reason::kPortsNotOpen, reason::kDrainingNode}) {
     const bool is_so = seen.problem && seen.problem->reason == type;
-    conditions.set_if_seen(type, is_so, is_so ? "Conflict" : "NoConflict",
+    conditions.set_if_seen(type, is_so, is_so ? type : "Resolved",
                            is_so ? seen.problem->message : std::string());
   }
+  conditions.set_if_seen("ResourcesMissing", !seen.missing.empty(),
+                         seen.missing.empty() ? "AllPresent" : "NotOnTheHost", seen.missing);
 }
 
 void set_spec_conditions(Conditions& conditions, const api::Vk8s& vk8s) {
@@ -173,20 +176,6 @@ void set_spec_conditions(Conditions& conditions, const api::Vk8s& vk8s) {
                              : fmt::format("node {} has no volume: the cluster's state is lost "
                                            "when its pod goes",
                                            ephemeral));
-  std::string unpublished;
-  for (const api::PortSpec& port : vk8s.spec.ports) {
-    if (port.target_port == 0) {
-      unpublished += unpublished.empty() ? port.service : ", " + port.service;
-    }
-  }
-  conditions.set_if_seen("PortsUnpublished", !unpublished.empty(),
-                         unpublished.empty() ? "AllPublished" : "ServiceNotSupported",
-                         unpublished.empty()
-                             ? std::string()
-                             : fmt::format("spec.ports[].service {}: this release publishes no "
-                                           "Services by name; make them NodePorts and give "
-                                           "targetPort",
-                                           unpublished));
   conditions.set_if_seen(
       "KubeflowReady", false, "NotAvailable", "Kubeflow is not asked for any more");
   if (vk8s.spec.kubeflow) {

@@ -141,6 +141,17 @@ TEST_F(ClusterStatus, WarnsOfAMasterWithoutAVolume) {
   EXPECT_EQ(condition("Ephemeral").status, api::ConditionStatus::kTrue);
 }
 
+TEST_F(ClusterStatus, NamesEachThingThatAnOldManifestAsksForInVain) {
+  vk8s_.spec.kubeflow = api::KubeflowSpec{"1.4", "", "", "", ""};
+  seen_.missing = "node demo-master-1: no node of the host has nvidia.com/gpu";
+  seen_.problem = Problem{api::phase::kFail, std::string(reason::kNotAllowed), "image x", {}};
+  const auto status = compute();
+  EXPECT_THAT(api::find_condition(status.conditions, "ResourcesMissing")->message,
+              HasSubstr("nvidia.com/gpu"));
+  EXPECT_THAT(api::find_condition(status.conditions, "KubeflowReady")->message, HasSubstr("1.4"));
+  EXPECT_THAT(api::find_condition(status.conditions, "Ready")->message, HasSubstr("image x"));
+}
+
 TEST_F(ClusterStatus, SaysThatKubeflowIsNotInstalled) {
   vk8s_.spec.kubeflow = api::KubeflowSpec{"1.4", "", "", "", ""};
   compute();

@@ -52,6 +52,32 @@ std::string trouble_of(const Json& pod) {
   return {};
 }
 
+// "nvidia.com/gpu" and the like: what nodes have only if something announces it.
+std::vector<std::string> extended_resources(const api::NodeSpec& node) {
+  std::vector<std::string> out;
+  const Json* limits = node.resources.if_contains("limits");
+  const JsonObject* entries = limits == nullptr ? nullptr : limits->if_object();
+  for (const auto& entry : entries == nullptr ? JsonObject() : *entries) {
+    const std::string name(entry.key());
+    if (name.find('/') != std::string::npos) {
+      out.push_back(name);
+    }
+  }
+  return out;
+}
+
+bool has_resource(const Json& host_node, const std::string& resource) {
+  const JsonObject* allocatable = base::get_object(host_node, "status.allocatable");
+  const Json* amount = allocatable == nullptr ? nullptr : allocatable->if_contains(resource);
+  return amount != nullptr && amount->is_string() && amount->get_string() != "0";
+}
+
+std::string label_of(const Json& object, std::string_view name) {
+  const JsonObject* labels = base::get_object(object, "metadata.labels");
+  const Json* value = labels == nullptr ? nullptr : labels->if_contains({name.data(), name.size()});
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
 }  // namespace
 
 NodeObservation observe_node(const api::NodeSpec& node, const Json* stateful_set,
@@ -74,6 +100,33 @@ NodeObservation observe_node(const api::NodeSpec& node, const Json* stateful_set
     const bool settled = base::get_int(*stateful_set, "status.observedGeneration") ==
                          base::get_int(*stateful_set, "metadata.generation");
     out.is_outdated = settled && !wanted.empty() && !is.empty() && wanted != is;
+  }
+  return out;
+}
+
+std::string missing_resources(const api::Vk8s& vk8s, const World& world) {
+  const std::vector<World::Object> hosts = world.list(kube::resources::kNode, "");
+  std::string out;
+  const auto complain = [&out](const std::string& words) {
+    out += out.empty() ? words : "; " + words;
+  };
+  for (const api::NodeSpec& node : vk8s.spec.nodes) {
+    for (const std::string& resource : extended_resources(node)) {
+      const bool exists = std::any_of(hosts.begin(), hosts.end(), [&](const auto& host) {
+        return has_resource(*host, resource);
+      });
+      if (!exists) {
+        complain(fmt::format("node {}: no node of the host has {}", node.name, resource));
+      }
+    }
+    const auto gpu = vk8s.metadata.annotations.find(node.name);
+    if (gpu != vk8s.metadata.annotations.end() &&
+        std::none_of(hosts.begin(), hosts.end(), [&](const auto& host) {
+          return label_of(*host, api::kGpuTypeLabel) == gpu->second;
+        })) {
+      complain(fmt::format("node {}: no node of the host has the label {}={}", node.name,
+                           api::kGpuTypeLabel, base::printable(gpu->second, 64)));
+    }
   }
   return out;
 }

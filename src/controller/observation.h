@@ -40,6 +40,9 @@ struct NodeObservation {
 // From the node's StatefulSet and pod, either of which may be null.
 NodeObservation observe_node(const api::NodeSpec& node, const Json* stateful_set, const Json* pod);
 
+// What the nodes ask for and no node of the host has, such as GPUs; "" = nothing.
+std::string missing_resources(const api::Vk8s& vk8s, const World& world);
+
 // Internal addresses of the host's ready nodes, sorted, at most 16: names of the
 // API servers' certificates.
 std::vector<std::string> host_addresses(const World& world);

@@ -107,6 +107,12 @@ Result<Reconciler::Outcome> Reconciler::reconcile(const kube::ObjectKey& key) {
 
 Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
   Observation seen;
+  seen.missing = missing_resources(vk8s, parts_.world);
+  // First: it must not lie open because of some other mistake.
+  seen.problem = move_password(vk8s, object);
+  if (seen.problem) {
+    return seen;
+  }
   auto cluster = prepare_cluster(vk8s, parts_.settings, parts_.world);
   if (!cluster) {
     seen.problem = std::move(cluster).error();
@@ -138,13 +144,12 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
   if (!seen.problem) {
     seen.problem = refuse_pause(vk8s);
   }
-  if (!seen.problem) {
-    seen.problem = move_password(*cluster, object);
-  }
   return seen;
 }
 
-std::optional<Problem> Reconciler::move_password(const Cluster& cluster, const Json& object) {
+std::optional<Problem> Reconciler::move_password(const api::Vk8s& vk8s, const Json& object) {
+  Cluster cluster;
+  cluster.vk8s = vk8s;
   const auto move = move_plain_password(cluster);
   if (!move) {
     return std::nullopt;

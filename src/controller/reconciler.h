@@ -55,7 +55,7 @@ class Reconciler {
     std::string resource_version;  // of the Vk8s it was computed from
   };
 
-  std::optional<Problem> move_password(const Cluster& cluster, const Json& object);
+  std::optional<Problem> move_password(const api::Vk8s& vk8s, const Json& object);
   void forget(const kube::ObjectKey& key);
   Observation drive(const api::Vk8s& vk8s, const Json& object);
   std::optional<Problem> build(Cluster& cluster, bool is_new);

@@ -62,7 +62,7 @@ TEST_F(SampleTest, ServesADeploymentByItsDnsNameFromEveryNode) {
   ASSERT_TRUE(ok(wait_until(
       [&] {
         const auto answer =
-            in_client({"wget", "-T", "5", "-qO-", "http://web.default.svc.cluster.local"});
+            in_client({"timeout", "5", "wget", "-qO-", "http://web.default.svc.cluster.local"});
         if (answer) {
           answers.insert(*answer);
         }

@@ -120,5 +120,73 @@ TEST_F(FaultsTest, SaysWhatPodSecurityRefusesAndRecovers) {
   EXPECT_TRUE(ok(kubectl()({"-n", "secure", "delete", "vk8s", "one"})));
 }
 
+TEST_F(FaultsTest, SaysWhatTheHostCannotSchedule) {
+  ensure_namespace("large");
+  ASSERT_TRUE(ok(kubectl().apply(R"(apiVersion: vk8s.sktelecom.com/v1alpha1
+kind: Vk8s
+metadata: {namespace: large, name: huge}
+spec: {nodes: [{name: huge-master-1, role: master, resources: {requests: {cpu: "900"}, limits: {cpu: "900"}}}]}
+)")));
+  EXPECT_TRUE(ok(kubectl().wait_for_output(
+      {"-n", "large", "get", "vk8s", "huge", "-o", "jsonpath={.status.message}"},
+      "Insufficient cpu", seconds(15))));
+  EXPECT_TRUE(ok(kubectl()({"-n", "large", "delete", "vk8s", "huge"})));
+}
+
+TEST_F(FaultsTest, SaysThatAStorageClassIsMissingAndGoesOnOnceItIsThere) {
+  ensure_namespace("storage");
+  ASSERT_TRUE(ok(kubectl().apply(R"(apiVersion: vk8s.sktelecom.com/v1alpha1
+kind: Vk8s
+metadata: {namespace: storage, name: one}
+spec: {nodes: [{name: one-master-1, role: master, storage: {storageClassName: later}}]}
+)")));
+  EXPECT_TRUE(ok(kubectl().wait_for_output(
+      {"-n", "storage", "get", "vk8s", "one", "-o", "jsonpath={.status.message}"},
+      "PersistentVolumeClaim", seconds(15))));
+  ASSERT_TRUE(ok(kubectl().apply(R"(apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: later}
+provisioner: vk8s.sktelecom.com/local
+volumeBindingMode: WaitForFirstConsumer
+)")));
+  EXPECT_TRUE(ok(kubectl().wait({"-n", "storage", "vk8s/one"}, "jsonpath={.status.phase}=Running",
+                                seconds(120))));
+  EXPECT_TRUE(ok(kubectl()({"-n", "storage", "delete", "vk8s", "one"})));
+  EXPECT_TRUE(ok(kubectl()({"delete", "storageclass", "later"})));
+}
+
+// The quick start of the older project, as it was.
+TEST_F(FaultsTest, AcceptsAnOldManifestAndNamesEachThingThatCannotBeMet) {
+  ensure_namespace("old");
+  ASSERT_TRUE(ok(kubectl().apply(R"(apiVersion: vk8s.sktelecom.com/v1alpha1
+kind: Vk8s
+metadata:
+  namespace: old
+  name: vk8s-1-20
+  annotations: {vk8s-1-20-master-1: tesla-v100}
+spec:
+  kubeflow: {version: "1.4", email: user@example.com, password: plain-text-password}
+  nodes:
+  - name: vk8s-1-20-master-1
+    image: registry.example.com/vk8s:v1.20.2
+    role: master
+    resources: {limits: {cpu: "4", memory: 8Gi, nvidia.com/gpu: "1"}}
+)")));
+  const std::vector<std::string> conditions = {
+      "-n", "old", "get", "vk8s", "vk8s-1-20", "-o",
+      "jsonpath={range .status.conditions[*]}{.type}={.status} {.message}\n{end}"};
+  for (const char* cause : {"nvidia.com/gpu", "scale/node.gpu.type=tesla-v100", "1.4",
+                            "registry.example.com/vk8s:v1.20.2"}) {
+    EXPECT_TRUE(ok(kubectl().wait_for_output(conditions, cause, seconds(15)))) << cause;
+  }
+  const auto spec = kubectl()({"-n", "old", "get", "vk8s", "vk8s-1-20", "-o", "jsonpath={.spec}"});
+  ASSERT_TRUE(ok(spec));
+  EXPECT_THAT(*spec, testing::Not(HasSubstr("plain-text-password")));
+  const auto made = kubectl()({"-n", "old", "get", "statefulsets,services", "-o", "name"});
+  ASSERT_TRUE(ok(made));
+  EXPECT_THAT(*made, testing::Not(HasSubstr("vk8s-1-20")));
+  EXPECT_TRUE(ok(kubectl()({"-n", "old", "delete", "vk8s", "vk8s-1-20"})));
+}
+
 }  // namespace
 }  // namespace vk8s::e2e
