@@ -2,13 +2,16 @@
 # Builds the upstream Go programs that a node runs into the cache, one directory per program and
 # content hash; what is there already is not built again.
 #
-#   upstream/build.sh [NAME...]        all, or kubernetes etcd containerd runc cni-plugins
+#   upstream/build.sh [NAME...]        all, or kubernetes etcd containerd runc cni-plugins;
+#                                      helm, which no node runs, only if it is named
 #   upstream/build.sh --print-dir NAME the directory of NAME's programs (builds nothing)
-#   upstream/build.sh --list           the names
+#   upstream/build.sh --list           the names of what a node runs
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 
 NAMES=(kubernetes etcd containerd runc cni-plugins)
+OPTIONAL_NAMES=(helm)
+HELM=helm.sh/helm/v3
 CONTAINERD=github.com/containerd/containerd/v2
 CNI=github.com/containernetworking/plugins
 # What of containerd's shim and CRI no node here uses.
@@ -62,7 +65,19 @@ describe() {
         "$CNI/plugins/meta/portmap")
       PROGRAMS=(bridge loopback ptp host-local portmap)
       ;;
-    *) die "upstream program '$name' is not known" "use one of: ${NAMES[*]}" ;;
+    helm)
+      # Of the Kubernetes whose client it is built with: `helm template` compares a chart's
+      # kubeVersion with it.
+      VERSION=$(module_version "$name" "$HELM")
+      local client
+      client=$(module_version "$name" k8s.io/client-go)
+      client=${client#v0.}
+      variables="-X $HELM/internal/version.version=$VERSION"
+      variables+=" -X $HELM/pkg/chartutil.k8sVersionMajor=1"
+      variables+=" -X $HELM/pkg/chartutil.k8sVersionMinor=${client%%.*}"
+      PACKAGES=("$HELM/cmd/helm") PROGRAMS=(helm)
+      ;;
+    *) die "upstream program '$name' is not known" "use one of: ${NAMES[*]} ${OPTIONAL_NAMES[*]}" ;;
   esac
   FLAGS=(-trimpath -buildvcs=false -ldflags "-s -w -buildid= $variables")
   if [[ -n $tags ]]; then FLAGS+=(-tags "$tags"); fi
