@@ -4,7 +4,7 @@
 #   test.sh [--coverage] [unit|integration|root|e2e]...     default: all of them
 #
 #   unit         no root, no network
-#   integration  a real kube-apiserver and etcd (built first if need be)
+#   integration  a real kube-apiserver and etcd, Helm (built first if need be)
 #   root         namespaces, mounts, cgroups
 #   e2e          clusters in a cluster, by the release programs and images (built first if need be)
 #   --coverage   prints the line coverage of src/ (presets coverage and asan-ubsan)
@@ -63,8 +63,8 @@ prepare() {
   case $1 in
     unit) ;;
     integration)
-      "$REPO/upstream/build.sh" kubernetes etcd
-      export_upstream kubernetes etcd
+      "$REPO/upstream/build.sh" kubernetes etcd helm
+      export_upstream kubernetes etcd helm
       ;;
     root)
       build_release

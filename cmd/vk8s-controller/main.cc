@@ -13,7 +13,11 @@ int complain(const vk8s::Result<T>& result) {
   return 2;
 }
 
-int generate(const std::string& what) {
+int generate(const std::string& what, const std::string& folder) {
+  if (!folder.empty()) {
+    const auto written = vk8s::controller::generate_into(folder, what);
+    return written ? 0 : complain(written);
+  }
   const auto text = vk8s::controller::generate(what);
   if (!text) {
     return complain(text);
@@ -28,6 +32,7 @@ int main(int argc, char** argv) {
   vk8s::controller::ProgramFlags flags;
   LogLevel level = LogLevel::kInfo;
   std::string what;
+  std::string folder;
 
   CLI::App app{"Makes of each Vk8s resource a virtual Kubernetes cluster.", "vk8s-controller"};
   vk8s::controller::add_flags(app, flags);
@@ -37,12 +42,13 @@ int main(int argc, char** argv) {
                                           {"info", LogLevel::kInfo},
                                           {"warning", LogLevel::kWarning},
                                           {"error", LogLevel::kError}}));
-  CLI::App* print = app.add_subcommand("generate", "print a manifest: crd, rbac or manager");
-  print->add_option("what", what, "crd, rbac or manager")->required();
+  CLI::App* print = app.add_subcommand("generate", "print a manifest, or write config/ and charts/");
+  print->add_option("what", what, "crd, rbac, manager or chart; nothing: all");
+  print->add_option("--into", folder, "write the files below this folder, the repository's root");
   CLI11_PARSE(app, argc, argv);
 
   if (print->parsed()) {
-    return generate(what);
+    return generate(what, folder);
   }
   const auto options = vk8s::controller::check_flags(std::move(flags));
   return options ? run(*options, vk8s::Log::to_stderr("controller", level)) : complain(options);

@@ -2,17 +2,58 @@
 
 #include <fmt/format.h>
 
-#include "controller/manifests.h"
+#include <filesystem>
+
+#include "controller/generated_files.h"
+#include "sys/file.h"
 
 namespace vk8s::controller {
+namespace {
 
-Result<std::string> generate(std::string_view what) {
+std::vector<GeneratedFile> files_of(std::string_view what) {
+  const std::string prefix = what.empty()      ? std::string()
+                             : what == "chart" ? std::string("charts/vk8s/")
+                                               : fmt::format("config/{}/", what);
+  std::vector<GeneratedFile> out;
   for (GeneratedFile& file : generated_files()) {
-    if (file.path.starts_with(fmt::format("config/{}/", what))) {
-      return std::move(file.content);
+    if (file.path.starts_with(prefix)) {
+      out.push_back(std::move(file));
     }
   }
-  return fail(Errc::kInvalidArgument, "generate \"{}\": there are crd, rbac and manager", what);
+  return out;
+}
+
+tl::unexpected<Error> unknown(std::string_view what) {
+  return fail(Errc::kInvalidArgument, "generate \"{}\": there are crd, rbac, manager and chart",
+              what);
+}
+
+}  // namespace
+
+Result<std::string> generate(std::string_view what) {
+  std::vector<GeneratedFile> files = files_of(what);
+  if (files.empty()) {
+    return unknown(what);
+  }
+  if (files.size() > 1) {
+    return fail(Errc::kInvalidArgument,
+                "generate{}{}: these are several files: name a folder with --into",
+                what.empty() ? "" : " ", what);
+  }
+  return std::move(files.front().content);
+}
+
+Status generate_into(const std::string& folder, std::string_view what) {
+  const std::vector<GeneratedFile> files = files_of(what);
+  if (files.empty()) {
+    return unknown(what);
+  }
+  for (const GeneratedFile& file : files) {
+    const std::filesystem::path path = std::filesystem::path(folder) / file.path;
+    VK8S_TRY(sys::ensure_directory(path.parent_path()));
+    VK8S_TRY(sys::write_file(path, file.content));
+  }
+  return {};
 }
 
 }  // namespace vk8s::controller

@@ -1,4 +1,5 @@
-// `vk8s-controller generate crd|rbac|manager`: the manifests in config/.
+// `vk8s-controller generate [crd|rbac|manager|chart] [--into DIR]`: the manifests
+// in config/ and the Helm chart.
 #pragma once
 
 #include <string>
@@ -10,5 +11,8 @@ namespace vk8s::controller {
 
 // The text of config/<what>/...; kInvalidArgument names what there is.
 Result<std::string> generate(std::string_view what);
+
+// Writes what ("" = all of it) to its place below a folder, the repository's root.
+Status generate_into(const std::string& folder, std::string_view what);
 
 }  // namespace vk8s::controller

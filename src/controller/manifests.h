@@ -1,9 +1,7 @@
 // What is installed on a host cluster: the CRD, the controller's rights, its
-// Deployment. The files in config/ are generated from here and committed; a
-// test fails where they differ. Pure.
+// Deployment. The one source of config/ and charts/ (generated_files.h). Pure.
 #pragma once
 
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,11 +23,5 @@ Json crd_manifest();
 // Namespace, ServiceAccount, ClusterRole, Role and their bindings.
 std::vector<Json> rbac_manifests();
 std::vector<Json> deployment_manifests();
-
-struct GeneratedFile {
-  std::string path;  // below the repository's root: "config/crd/vk8s.yaml"
-  std::string content;
-};
-std::vector<GeneratedFile> generated_files();
 
 }  // namespace vk8s::controller

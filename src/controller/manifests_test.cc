@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "controller/generate_command.h"
+#include "controller/generated_files.h"
 #include "controller/yaml_writer.h"
 #include "sys/file.h"
 
@@ -14,7 +15,7 @@ TEST(Manifests, AreThoseThatAreCommitted) {
     const auto committed = sys::read_file(std::string(VK8S_SOURCE_DIR) + "/" + file.path);
     ASSERT_TRUE(committed) << committed.error().message();
     EXPECT_EQ(*committed, file.content)
-        << file.path << " differs: run `vk8s-controller generate` and commit what it writes";
+        << file.path << " differs: run `vk8s-controller generate --into .` and commit what it writes";
   }
 }
 
@@ -80,7 +81,30 @@ TEST(GenerateCommand, NamesWhatThereIs) {
   EXPECT_TRUE(generate("manager"));
   const auto none = generate("everything");
   ASSERT_FALSE(none);
-  EXPECT_NE(none.error().message().find("crd, rbac and manager"), std::string::npos);
+  EXPECT_NE(none.error().message().find("crd, rbac, manager and chart"), std::string::npos);
+  const auto several = generate("chart");
+  ASSERT_FALSE(several);
+  EXPECT_NE(several.error().message().find("--into"), std::string::npos);
+}
+
+TEST(GenerateCommand, WritesFilesToTheirPlaces) {
+  const auto folder = sys::TempDir::create("generate");
+  ASSERT_TRUE(folder);
+  ASSERT_TRUE(generate_into(folder->path(), "chart"));
+  EXPECT_TRUE(sys::exists(folder->path() + "/charts/vk8s/values.yaml"));
+  EXPECT_FALSE(sys::exists(folder->path() + "/config"));
+  ASSERT_TRUE(generate_into(folder->path(), ""));
+  for (const GeneratedFile& file : generated_files()) {
+    EXPECT_EQ(sys::read_file(folder->path() + "/" + file.path).value_or(""), file.content);
+  }
+  EXPECT_FALSE(generate_into(folder->path(), "everything"));
+}
+
+TEST(Chart, HasAValueAtEachPlaceholder) {
+  for (const GeneratedFile& file : generated_files()) {
+    EXPECT_EQ(file.content.find("\"$"), std::string::npos)
+        << file.path << ": this place in a manifest has changed, see kPlaceholders";
+  }
 }
 
 TEST(YamlWriter, QuotesWhatCouldBeTakenForSomethingElse) {
