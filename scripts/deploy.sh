@@ -3,18 +3,30 @@
 # brings an older installation up to date, and waits until it is ready.
 #
 #   scripts/deploy.sh --controller-image REFERENCE --vnode-image VERSION=REFERENCE...
-#                     [--registry-mirror URL] [--registry-ca FILE] [--timeout SECONDS]
+#                     [--registry-mirror URL] [--registry-ca FILE] [--authfile FILE]
+#                     [--tolerate-control-plane] [--timeout SECONDS]
+#
+#   --controller-image REFERENCE     as images/push.sh prints it
+#   --vnode-image VERSION=REFERENCE  the node image of a Kubernetes version
+#   --registry-mirror URL            of the registry that nodes ask first for their pods' images
+#   --registry-ca FILE               who signed its certificate (PEM)
+#   --authfile FILE                  credentials for pulling the controller's image
+#   --tolerate-control-plane         let nodes tolerate the taints of the control plane
+#   --timeout SECONDS                until it is ready (default 120)
 #
 # Environment: KUBECTL (default kubectl), KUBECONFIG.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
 
 CONTROLLER_IMAGE=
 VNODE_IMAGES=()
 REGISTRY_MIRROR=
 REGISTRY_CA=
+AUTHFILE=
+TOLERATE=
 TIMEOUT=120
-SYSTEM=vk8s-system
+PULL_SECRET=vk8s-registry
 
 # toml_text TEXT: as a string of TOML.
 toml_text() {
@@ -36,9 +48,11 @@ config_toml() {
   if [[ -n $REGISTRY_CA ]]; then
     printf 'registry-ca = "/etc/vk8s-controller/registry-ca.crt"\n'
   fi
+  if [[ -n $TOLERATE ]]; then printf 'tolerate-control-plane = true\n'; fi
 }
 
-# The generated name of the ConfigMap changes with its content, and so restarts the controller.
+# overlay CHECKSUM: of the configuration, on the controller's pods, because they read it only as
+# they start.
 overlay() {
   cat <<EOF
 apiVersion: kustomize.config.k8s.io/v1beta1
@@ -53,53 +67,63 @@ configMapGenerator:
   namespace: $SYSTEM
   behavior: replace
   files: [config.toml${REGISTRY_CA:+, registry-ca.crt}]
+  options: {disableNameSuffixHash: true}
+patches:
+- target: {kind: Deployment, name: vk8s-controller-manager}
+  patch: '[{"op": "add", "path": "/spec/template/metadata/annotations", "value": {"checksum/config": "$1"}}]'
+EOF
+  if [[ -z $AUTHFILE ]]; then return; fi
+  cat <<EOF
+- target: {kind: ServiceAccount, name: vk8s-controller-manager}
+  patch: '[{"op": "add", "path": "/imagePullSecrets", "value": [{"name": "$PULL_SECRET"}]}]'
+secretGenerator:
+- name: $PULL_SECRET
+  namespace: $SYSTEM
+  type: kubernetes.io/dockerconfigjson
+  files: [.dockerconfigjson]
+  options: {disableNameSuffixHash: true}
 EOF
 }
 
-kubectl() { command "${KUBECTL:-kubectl}" "$@"; }
-
-# Names that an earlier installation generated.
-old_config_maps() {
-  local used
-  used=$(kubectl -n $SYSTEM get deployment vk8s-controller-manager \
-    -o 'jsonpath={.spec.template.spec.volumes[?(@.name=="config")].configMap.name}')
-  kubectl -n $SYSTEM get configmap -l app=vk8s-controller-manager -o name |
-    grep -vxF "configmap/$used" || true
-}
-
 deploy() {
-  local folder old
+  local folder checksum
   folder=$(mktemp -d)
   # shellcheck disable=SC2064  # the path is meant as it is now
   trap "rm -rf -- '$folder'" EXIT
   cp -r "$REPO/config" "$folder/config"
   config_toml >"$folder/config.toml"
   if [[ -n $REGISTRY_CA ]]; then cp "$REGISTRY_CA" "$folder/registry-ca.crt"; fi
-  overlay >"$folder/kustomization.yaml"
-  kubectl apply --server-side --force-conflicts --field-manager=vk8s-install -k "$folder"
-  kubectl wait --for=condition=Established --timeout="${TIMEOUT}s" crd/vk8s.vk8s.sktelecom.com
-  kubectl -n $SYSTEM rollout status deployment/vk8s-controller-manager --timeout="${TIMEOUT}s"
-  mapfile -t old < <(old_config_maps)
-  if ((${#old[@]})); then kubectl -n $SYSTEM delete "${old[@]}"; fi
+  if [[ -n $AUTHFILE ]]; then cp "$AUTHFILE" "$folder/.dockerconfigjson"; fi
+  checksum=$(cat "$folder/config.toml" ${REGISTRY_CA:+"$REGISTRY_CA"} | sha256sum | cut -d ' ' -f 1)
+  overlay "$checksum" >"$folder/kustomization.yaml"
+  apply -k "$folder"
+  kubectl wait --for=condition=Established --timeout="${TIMEOUT}s" "crd/$CRD"
+  kubectl -n "$SYSTEM" rollout status deployment/vk8s-controller-manager --timeout="${TIMEOUT}s"
+  if [[ -z $AUTHFILE ]]; then
+    kubectl -n "$SYSTEM" delete secret "$PULL_SECRET" --ignore-not-found
+  fi
 }
 
 main() {
   while (($#)); do
     case $1 in
       -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
-      --controller-image) CONTROLLER_IMAGE=${2:?--controller-image needs a REFERENCE} ;;
-      --vnode-image) VNODE_IMAGES+=("${2:?--vnode-image needs VERSION=REFERENCE}") ;;
-      --registry-mirror) REGISTRY_MIRROR=${2:?--registry-mirror needs a URL} ;;
-      --registry-ca) REGISTRY_CA=${2:?--registry-ca needs a FILE} ;;
-      --timeout) TIMEOUT=${2:?--timeout needs SECONDS} ;;
+      --controller-image) CONTROLLER_IMAGE=${2:?--controller-image needs a REFERENCE} && shift ;;
+      --vnode-image) VNODE_IMAGES+=("${2:?--vnode-image needs VERSION=REFERENCE}") && shift ;;
+      --registry-mirror) REGISTRY_MIRROR=${2:?--registry-mirror needs a URL} && shift ;;
+      --registry-ca) REGISTRY_CA=${2:?--registry-ca needs a FILE} && shift ;;
+      --authfile) AUTHFILE=${2:?--authfile needs a FILE} && shift ;;
+      --tolerate-control-plane) TOLERATE=yes ;;
+      --timeout) TIMEOUT=${2:?--timeout needs SECONDS} && shift ;;
       *) die "scripts/deploy.sh: '$1' is not an option" "see scripts/deploy.sh --help" ;;
     esac
-    shift 2
+    shift
   done
   [[ $CONTROLLER_IMAGE == *@sha256:* ]] ||
     die "--controller-image '$CONTROLLER_IMAGE' has no digest" "give it as images/push.sh prints it"
   ((${#VNODE_IMAGES[@]} > 0)) || die "no --vnode-image is given" "give one as images/push.sh prints it"
-  need "${KUBECTL:-kubectl}" "install kubectl, or name one in KUBECTL"
+  if [[ -n $AUTHFILE ]]; then check_authfile --authfile "$AUTHFILE"; fi
+  need_kubectl
   phase operator "'kubectl -n $SYSTEM describe pods' names the cause" deploy
 }
 
