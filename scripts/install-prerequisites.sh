@@ -14,7 +14,7 @@ PACKAGES=(
   # their tests
   libbenchmark-dev libgmock-dev libgtest-dev librapidcheck-dev
   # upstream programs (runc) and images
-  buildah libseccomp-dev mmdebstrap
+  buildah libseccomp-dev mmdebstrap skopeo
   # nodes
   conntrack iproute2 iptables nftables procps util-linux
 )

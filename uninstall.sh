@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Removes the operator from the cluster of the current kubeconfig: controller, rights, CRD and the
+# namespace vk8s-system. Refuses while virtual clusters exist. Run it again at any time.
+#
+#   uninstall.sh [--force] [--keep-crds] [--timeout SECONDS]
+#
+#   --force            delete the virtual clusters first, with all that is in them; what is left of
+#                      them afterwards are the volumes of nodes with storage.reclaim: Retain
+#   --keep-crds        leave the CRD
+#   --timeout SECONDS  for the clusters to go, and for the rest (default 300)
+#
+# Images stay in the registry. Environment: KUBECTL (default kubectl), KUBECONFIG.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/scripts/lib.sh"
+. "$REPO/scripts/cluster.sh"
+
+FORCE=
+KEEP_CRDS=
+TIMEOUT=300
+# Kinds of which a virtual cluster has objects in its namespace, owners first.
+KINDS=(statefulsets.apps deployments.apps replicasets.apps pods services secrets
+  networkpolicies.networking.k8s.io persistentvolumeclaims)
+
+parse_arguments() {
+  while (($#)); do
+    case $1 in
+      -h | --help)
+        sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1
+        exit 0
+        ;;
+      --force) FORCE=yes ;;
+      --keep-crds) KEEP_CRDS=yes ;;
+      --timeout) TIMEOUT=${2:?--timeout needs SECONDS} && shift ;;
+      *) die "uninstall.sh: '$1' is not an option" "see uninstall.sh --help" ;;
+    esac
+    shift
+  done
+  [[ $TIMEOUT =~ ^[1-9][0-9]{0,4}$ ]] ||
+    die "--timeout $TIMEOUT: not a number of seconds" "give one such as 300"
+}
+
+# "NAMESPACE/NAME (PHASE)", a line a virtual cluster; none where there is no CRD.
+virtual_clusters() {
+  if [[ -z $(kubectl get "crd/$CRD" --ignore-not-found -o name) ]]; then return; fi
+  jsonpath '{range .items[*]}{.metadata.namespace}/{.metadata.name} ({.status.phase}){"\n"}{end}' \
+    "$CRD" --all-namespaces
+}
+
+# left_of KIND: "NAMESPACE NAME OWNER" of virtual clusters' objects.
+left_of() {
+  jsonpath '{range .items[*]}{.metadata.namespace}{" "}{.metadata.name}{" "}{.metadata.ownerReferences[0].kind}{"\n"}{end}' \
+    "$1" --all-namespaces -l app=vk8s
+}
+
+# A claim that has no owner is to stay: storage.reclaim is Retain.
+retained_claims() {
+  local namespace name owner
+  while read -r namespace name owner; do
+    [[ -n $owner ]] || printf '%s/%s\n' "$namespace" "$name"
+  done < <(left_of persistentvolumeclaims)
+}
+
+# Waits for what the deletion of the Vk8s brings about in the user's namespaces.
+await_deletion() {
+  local kind namespace name owner rc=0 deadline=$((SECONDS + TIMEOUT))
+  for kind in "${KINDS[@]}"; do
+    while read -r namespace name owner; do
+      if [[ $kind == persistentvolumeclaims && -z $owner ]]; then continue; fi
+      kubectl -n "$namespace" wait --for=delete "$kind/$name" \
+        --timeout="$((deadline > SECONDS ? deadline - SECONDS : 1))s" || rc=1
+    done < <(left_of "$kind")
+  done
+  return $rc
+}
+
+delete_clusters() {
+  kubectl delete "$CRD" --all --all-namespaces --wait --timeout="${TIMEOUT}s"
+  await_deletion
+}
+
+# In this order: nothing is made anew, and the namespace's end is waited for.
+delete_operator() {
+  local files=(manager/manager.yaml rbac/rbac.yaml)
+  if [[ -z $KEEP_CRDS ]]; then files+=(crd/vk8s.yaml); fi
+  kubectl delete --ignore-not-found --wait --timeout="${TIMEOUT}s" "${files[@]/#/--filename=$REPO/config/}"
+}
+
+check_connection() { kubectl get --raw /version; }
+
+check_clean() {
+  local kind left rc=0
+  for kind in "${KINDS[@]}"; do
+    left=$(left_of "$kind" | awk -v kind="$kind" 'kind != "persistentvolumeclaims" || $3 != ""')
+    if [[ -n $left ]]; then
+      printf 'still there: %s %s\n' "$kind" "$left"
+      rc=1
+    fi
+  done
+  return $rc
+}
+
+main() {
+  local clusters=() cluster
+  parse_arguments "$@"
+  need_kubectl
+  phase "cluster" "check that 'kubectl version' reaches your cluster" check_connection
+  mapfile -t clusters < <(virtual_clusters)
+  if ((${#clusters[@]})); then
+    for cluster in "${clusters[@]}"; do say "virtual cluster $cluster"; done
+    [[ -n $FORCE ]] || die "${#clusters[@]} virtual clusters exist" \
+      "delete them with 'kubectl delete vk8s', or add --force: all that is in them is lost"
+    phase "virtual clusters: ${#clusters[@]} to delete" \
+      "'kubectl get vk8s -A' and 'kubectl get all -A -l app=vk8s' show what is left" delete_clusters
+  fi
+  phase "operator removed" "the log names what does not go" delete_operator
+  phase "user namespaces clean" "'kubectl delete' what the log names" check_clean
+  while read -r cluster; do
+    say "kept: PersistentVolumeClaim $cluster (storage.reclaim: Retain)"
+  done < <(retained_claims)
+}
+
+main "$@"
