@@ -107,7 +107,7 @@ main() {
   mapfile -t clusters < <(virtual_clusters)
   if ((${#clusters[@]})); then
     for cluster in "${clusters[@]}"; do say "virtual cluster $cluster"; done
-    [[ -n $FORCE ]] || die "${#clusters[@]} virtual clusters exist" \
+    [[ -n $FORCE ]] || die "virtual clusters exist: ${#clusters[@]}" \
       "delete them with 'kubectl delete vk8s', or add --force: all that is in them is lost"
     phase "virtual clusters: ${#clusters[@]} to delete" \
       "'kubectl get vk8s -A' and 'kubectl get all -A -l app=vk8s' show what is left" delete_clusters

@@ -80,9 +80,22 @@ is_absence() {
     $1 == *"NotFound"* || $1 == *"requested access to the resource is denied"* ]]
 }
 
+# Container tools take --plain-http for "HTTP, or HTTPS of whomever"; nodes take it literally.
+speaks_plain_http() {
+  local host=${PUSH_REGISTRY%%/*} port=80 line='' connection
+  if [[ $host =~ ^(.+):([0-9]+)$ ]]; then host=${BASH_REMATCH[1]} port=${BASH_REMATCH[2]}; fi
+  host=${host#[} host=${host%]}
+  exec {connection}<>"/dev/tcp/$host/$port" || return 1
+  printf 'GET /v2/ HTTP/1.0\r\nHost: %s\r\n\r\n' "${PUSH_REGISTRY%%/*}" >&"$connection"
+  IFS= read -r -t 10 -d $'\r' -u "$connection" line || true
+  exec {connection}>&-
+  [[ $line =~ ^HTTP/1\.[01]\ (200|401) ]] || { echo "GET http://$host:$port/v2/: ${line:-no answer}" && return 1; }
+}
+
 # Does it answer, whatever it has?
 check_registry() {
   local words
+  if [[ -n $PLAIN_HTTP ]]; then speaks_plain_http || return 1; fi
   if ! words=$(look controller 2>&1) && ! is_absence "$words"; then
     echo "$words"
     return 1

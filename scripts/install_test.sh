@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# Tests what install.sh and uninstall.sh refuse, with a kubectl that only plays a cluster.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$REPO/scripts/cluster.sh"
+
+FOLDER=$(mktemp -d)
+trap 'rm -rf -- "$FOLDER"' EXIT
+FAILED=0
+# Logs of these runs are not those of the user's.
+export VK8S_CACHE=$FOLDER/cache KUBECTL=$FOLDER/kubectl
+export FAKE_VERSION FAKE_NODES FAKE_DENIED FAKE_EVENTS FAKE_FINDINGS FAKE_CLUSTERS
+
+cat >"$KUBECTL" <<'EOF'
+#!/usr/bin/env bash
+case $* in
+  *'--raw /version') printf '{"gitVersion": "%s"}' "$FAKE_VERSION" ;;
+  *conditions*nodes) printf '%b' "$FAKE_NODES" ;;
+  *kernelVersion*nodes) printf '%b' "$FAKE_NODES" ;;
+  'auth can-i * *'*) echo no ;;
+  'auth can-i '*) if [[ $FAKE_DENIED == "$3 $4" ]]; then echo no && exit 1; else echo yes; fi ;;
+  *--watch*) printf '%b' "$FAKE_EVENTS" && exec sleep 60 ;;
+  *terminated.message*) printf '%b' "$FAKE_FINDINGS" ;;
+  'get namespace'*) echo namespace/vk8s-system ;;
+  'get crd/'*) echo crd ;;
+  *vk8s.vk8s.sktelecom.com*--all-namespaces) printf '%b' "$FAKE_CLUSTERS" ;;
+  apply*) cat >/dev/null ;;
+  *delete*) printf '%s\n' "$*" >>"${KUBECTL%/*}/deleted" ;;
+esac
+EOF
+chmod +x "$KUBECTL"
+
+wrong() {
+  say "$1"
+  FAILED=1
+}
+
+# says WORDS COMMAND...: COMMAND fails and says so.
+says() {
+  local words=$1 output rc=0
+  shift
+  output=$(env -u VK8S_UI "$@" 2>&1 </dev/null) || rc=$?
+  ((rc != 0)) || wrong "'$*' succeeds, wanted: $words"
+  [[ $output == *"$words"* ]] || wrong "'$*' does not say '$words' but: $output"
+}
+
+# passes COMMAND...: sets OUTPUT.
+passes() {
+  OUTPUT=$(env -u VK8S_UI "$@" 2>&1 </dev/null) || wrong "'$*' fails: $OUTPUT"
+}
+
+check_cluster() {
+  FAKE_VERSION=v1.31.0-eks-1 FAKE_DENIED=
+  FAKE_NODES='a\tlinux\t5.4.0-1-generic\t10.0.0.1 fd00::1\nb\twindows\t10.0.1\t10.0.0.2\n'
+  passes scripts/check-cluster.sh --range 10.0.0.2-10.0.0.9
+  says 'its address 10.0.0.1 is in the range' scripts/check-cluster.sh --range 10.0.0.0/30
+  says 'its address fd00::1 is in the range' scripts/check-cluster.sh --range fd00::/64
+  FAKE_VERSION=v1.30.9 says 'Kubernetes is v1.30.9: 1.31 or later' scripts/check-cluster.sh
+  FAKE_VERSION='' says 'of no known version' scripts/check-cluster.sh
+  FAKE_NODES='a\tlinux\t4.19.0\t10.0.0.1\n' says 'node "a": its kernel is 4.19.0' scripts/check-cluster.sh
+  FAKE_NODES='' says 'no Linux node' scripts/check-cluster.sh
+  FAKE_DENIED='patch secrets' says 'you may not patch secrets in vk8s-system' scripts/check-cluster.sh
+}
+
+check_nodes() {
+  local check=(scripts/check-nodes.sh --image registry.example/vk8s/vnode:v1 --timeout 3)
+  FAKE_NODES='a|linux|True||\nb|linux|True|true|\nc|linux|True||node-role.kubernetes.io/control-plane=NoSchedule,\n'
+  FAKE_EVENTS='vk8s-probe-0||Pending|ContainerCreating|\nvk8s-probe-0||Succeeded||\n'
+  FAKE_FINDINGS='overlay ok\nlimit fs.inotify.max_user_instances 8192\nlimit fs.inotify.max_user_watches 1048576\nlimit kernel.keys.maxkeys 200\n'
+  passes "${check[@]}"
+  grep -q 'delete pods,secrets' "$FOLDER/deleted" || wrong "the probes are not deleted"
+  FAKE_FINDINGS='overlay mount: permission denied\n' \
+    says 'node "a": no overlay can be mounted: mount: permission denied' "${check[@]}"
+  FAKE_FINDINGS='' says 'node "a": the probe has found nothing' "${check[@]}"
+  FAKE_EVENTS='vk8s-probe-0||Pending|ErrImagePull|no such host\n' \
+    says 'node "a": the node image cannot be run: ErrImagePull: no such host' "${check[@]}"
+  FAKE_EVENTS='vk8s-probe-0|2026-01-01|Pending||\n' says 'was deleted before its end' "${check[@]}"
+  FAKE_EVENTS='vk8s-probe-0||Pending||\n' says 'after 3 s 0 of 1 nodes have answered' "${check[@]}"
+  FAKE_FINDINGS='overlay ok\nlimit fs.inotify.max_user_instances 128\n'
+  says "sysctl -w fs.inotify.max_user_instances=8192" "${check[@]}"
+  passes "${check[@]}" --ignore-limits
+  [[ $OUTPUT == *'warning: node "a": fs.inotify.max_user_instances is 128'* ]] || wrong "no warning: $OUTPUT"
+  FAKE_NODES='b|linux|False||\nc|windows|True||\n' says 'no node can run vnodes' "${check[@]}"
+}
+
+check_arguments() {
+  says 'takes two arguments, not 1' ./install.sh registry.example
+  says 'write 10.0.0.1-10.0.0.9' ./install.sh registry.example 10.0.0.9-10.0.0.1
+  says 'has a scheme' ./install.sh https://registry.example 10.0.0.0/24
+  says 'is no registry' ./install.sh 'registry example' 10.0.0.0/24
+  says 'contradict each other' ./install.sh registry.example 10.0.0.0/24 --plain-http --cert-dir /
+  says 'no certificate in PEM form' ./install.sh registry.example 10.0.0.0/24 --registry-ca /dev/null
+  says 'there is no such file' ./install.sh registry.example 10.0.0.0/24 --pull-authfile "$FOLDER/none"
+  printf '{"auths": {"registry.example": {}}, "credsStore": "desktop"}' >"$FOLDER/config.json"
+  says 'it holds no credentials' ./install.sh registry.example 10.0.0.0/24 --authfile "$FOLDER/config.json"
+  says "'--nonsense' is not an option" ./install.sh --nonsense
+  passes ./install.sh --help
+  passes ./uninstall.sh --help
+}
+
+check_uninstall() {
+  FAKE_VERSION=v1.37.2 FAKE_CLUSTERS='team-a/one (Running)\n'
+  : >"$FOLDER/deleted"
+  says 'virtual cluster team-a/one (Running)' ./uninstall.sh
+  [[ ! -s $FOLDER/deleted ]] || wrong "uninstall.sh deletes what it refuses to: $(<"$FOLDER/deleted")"
+  FAKE_CLUSTERS='' passes ./uninstall.sh --keep-crds
+  ! grep -q crd/vk8s.yaml "$FOLDER/deleted" || wrong "--keep-crds deletes the CRD"
+  FAKE_CLUSTERS='' passes ./uninstall.sh
+  grep -q crd/vk8s.yaml "$FOLDER/deleted" || wrong "uninstall.sh leaves the CRD"
+}
+
+# What `host up` raises is what an installation asks for.
+check_limits() {
+  local key
+  for key in fs.inotify.max_user_instances fs.inotify.max_user_watches; do
+    [[ $(sed -n "s/.*{\"$key\", \([0-9]*\)}.*/\1/p" src/host/machine_limits.cc) == \
+      $(sed -n "s/.*\[$key\]=\([0-9]*\).*/\1/p" scripts/check-nodes.sh) ]] ||
+      wrong "$key differs between src/host/machine_limits.cc and scripts/check-nodes.sh"
+  done
+}
+
+check_versions() {
+  is_at_least v1.31.0 1.31 || wrong "1.31.0"
+  is_at_least v1.100.0 1.31 || wrong "1.100"
+  ! is_at_least v1.9.9 1.31 || wrong "1.9.9"
+  is_at_least 6.18.44-fc-v669 5.4 || wrong "6.18"
+  ! is_at_least 5.3.99 5.4 || wrong "5.3"
+  ! is_at_least nonsense 5.4 || wrong "nonsense"
+}
+
+cd "$REPO"
+check_versions
+check_limits
+check_arguments
+check_cluster
+check_nodes
+check_uninstall
+((FAILED == 0)) || die "install.sh, uninstall.sh or their scripts are wrong in the places above"
