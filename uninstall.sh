@@ -39,9 +39,12 @@ parse_arguments() {
     die "--timeout $TIMEOUT: not a number of seconds" "give one such as 300"
 }
 
-# "NAMESPACE/NAME (PHASE)", a line a virtual cluster; none where there is no CRD.
+# "NAMESPACE/NAME (PHASE)", a line a virtual cluster; none where there is no CRD. Fails where that
+# cannot be said: to take an error for "none" would delete them all.
 virtual_clusters() {
-  if [[ -z $(kubectl get "crd/$CRD" --ignore-not-found -o name) ]]; then return; fi
+  local crd
+  crd=$(kubectl get "crd/$CRD" --ignore-not-found -o name) || return 1
+  if [[ -z $crd ]]; then return; fi
   jsonpath '{range .items[*]}{.metadata.namespace}/{.metadata.name} ({.status.phase}){"\n"}{end}' \
     "$CRD" --all-namespaces
 }
@@ -53,24 +56,24 @@ left_of() {
 }
 
 # A claim that has no owner is to stay: storage.reclaim is Retain.
-retained_claims() {
-  local namespace name owner
-  while read -r namespace name owner; do
-    [[ -n $owner ]] || printf '%s/%s\n' "$namespace" "$name"
-  done < <(left_of persistentvolumeclaims)
+retained_claims() { left_of persistentvolumeclaims | awk '$3 == "" {print $1 "/" $2}'; }
+
+# objects_to_go KIND: those of left_of that the deletion of a Vk8s takes along.
+objects_to_go() {
+  left_of "$1" | awk -v kind="$1" 'kind != "persistentvolumeclaims" || $3 != ""'
 }
 
 # Waits for what the deletion of the Vk8s brings about in the user's namespaces.
 await_deletion() {
-  local kind namespace name owner rc=0 deadline=$((SECONDS + TIMEOUT))
+  local kind objects namespace name deadline=$((SECONDS + TIMEOUT))
   for kind in "${KINDS[@]}"; do
-    while read -r namespace name owner; do
-      if [[ $kind == persistentvolumeclaims && -z $owner ]]; then continue; fi
+    objects=$(objects_to_go "$kind")
+    while read -r namespace name _; do
+      [[ -n $name ]] || continue
       kubectl -n "$namespace" wait --for=delete "$kind/$name" \
-        --timeout="$((deadline > SECONDS ? deadline - SECONDS : 1))s" || rc=1
-    done < <(left_of "$kind")
+        --timeout="$((deadline > SECONDS ? deadline - SECONDS : 1))s"
+    done <<<"$objects"
   done
-  return $rc
 }
 
 delete_clusters() {
@@ -90,7 +93,7 @@ check_connection() { kubectl get --raw /version; }
 check_clean() {
   local kind left rc=0
   for kind in "${KINDS[@]}"; do
-    left=$(left_of "$kind" | awk -v kind="$kind" 'kind != "persistentvolumeclaims" || $3 != ""')
+    left=$(objects_to_go "$kind")
     if [[ -n $left ]]; then
       printf 'still there: %s %s\n' "$kind" "$left"
       rc=1
@@ -100,12 +103,14 @@ check_clean() {
 }
 
 main() {
-  local clusters=() cluster
+  local found clusters=() cluster
   parse_arguments "$@"
   need_kubectl
   phase "cluster" "check that 'kubectl version' reaches your cluster" check_connection
-  mapfile -t clusters < <(virtual_clusters)
-  if ((${#clusters[@]})); then
+  found=$(virtual_clusters) || die "the virtual clusters cannot be listed" \
+    "the message above says why; 'kubectl get vk8s --all-namespaces' must work"
+  if [[ -n $found ]]; then
+    mapfile -t clusters <<<"$found"
     for cluster in "${clusters[@]}"; do say "virtual cluster $cluster"; done
     [[ -n $FORCE ]] || die "virtual clusters exist: ${#clusters[@]}" \
       "delete them with 'kubectl delete vk8s', or add --force: all that is in them is lost"
@@ -114,9 +119,10 @@ main() {
   fi
   phase "operator removed" "the log names what does not go" delete_operator
   phase "user namespaces clean" "'kubectl delete' what the log names" check_clean
-  while read -r cluster; do
+  found=$(retained_claims)
+  for cluster in $found; do
     say "kept: PersistentVolumeClaim $cluster (storage.reclaim: Retain)"
-  done < <(retained_claims)
+  done
 }
 
 main "$@"

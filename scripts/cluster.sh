@@ -32,8 +32,6 @@ jsonpath() {
   kubectl get --ignore-not-found -o "jsonpath=$template" "$@"
 }
 
-has_namespace() { [[ -n $(kubectl get namespace "$SYSTEM" --ignore-not-found -o name) ]]; }
-
 # The first document of the rights is the namespace.
 ensure_namespace() { sed '/^---$/,$d' "$REPO/config/rbac/rbac.yaml" | apply -f -; }
 

@@ -9,7 +9,7 @@ trap 'rm -rf -- "$FOLDER"' EXIT
 FAILED=0
 # Logs of these runs are not those of the user's.
 export VK8S_CACHE=$FOLDER/cache KUBECTL=$FOLDER/kubectl
-export FAKE_VERSION FAKE_NODES FAKE_DENIED FAKE_EVENTS FAKE_FINDINGS FAKE_CLUSTERS
+export FAKE_VERSION FAKE_NODES FAKE_DENIED FAKE_EVENTS FAKE_FINDINGS FAKE_CLUSTERS FAKE_BROKEN
 
 cat >"$KUBECTL" <<'EOF'
 #!/usr/bin/env bash
@@ -22,7 +22,7 @@ case $* in
   *--watch*) printf '%b' "$FAKE_EVENTS" && exec sleep 60 ;;
   *terminated.message*) printf '%b' "$FAKE_FINDINGS" ;;
   'get namespace'*) echo namespace/vk8s-system ;;
-  'get crd/'*) echo crd ;;
+  'get crd/'*) if [[ -n $FAKE_BROKEN ]]; then echo timeout >&2 && exit 1; else echo crd; fi ;;
   *vk8s.vk8s.sktelecom.com*--all-namespaces) printf '%b' "$FAKE_CLUSTERS" ;;
   apply*) cat >/dev/null ;;
   *delete*) printf '%s\n' "$*" >>"${KUBECTL%/*}/deleted" ;;
@@ -103,6 +103,8 @@ check_uninstall() {
   : >"$FOLDER/deleted"
   says 'virtual cluster team-a/one (Running)' ./uninstall.sh
   [[ ! -s $FOLDER/deleted ]] || wrong "uninstall.sh deletes what it refuses to: $(<"$FOLDER/deleted")"
+  FAKE_BROKEN=yes FAKE_CLUSTERS='' says 'cannot be listed' ./uninstall.sh --force
+  [[ ! -s $FOLDER/deleted ]] || wrong "uninstall.sh takes an error for 'no clusters'"
   FAKE_CLUSTERS='' passes ./uninstall.sh --keep-crds
   ! grep -q crd/vk8s.yaml "$FOLDER/deleted" || wrong "--keep-crds deletes the CRD"
   FAKE_CLUSTERS='' passes ./uninstall.sh
