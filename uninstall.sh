@@ -58,12 +58,10 @@ left_of() {
 # A claim that has no owner is to stay: storage.reclaim is Retain.
 retained_claims() { left_of persistentvolumeclaims | awk '$3 == "" {print $1 "/" $2}'; }
 
-# objects_to_go KIND: those of left_of that the deletion of a Vk8s takes along.
-objects_to_go() {
-  left_of "$1" | awk -v kind="$1" 'kind != "persistentvolumeclaims" || $3 != ""'
-}
+# objects_to_go KIND: those that the deletion of a Vk8s takes along.
+objects_to_go() { left_of "$1" | awk '$3 != ""'; }
 
-# Waits for what the deletion of the Vk8s brings about in the user's namespaces.
+# Waits for what the deletion of a Vk8s, now or just before, brings about in the user's namespaces.
 await_deletion() {
   local kind objects namespace name deadline=$((SECONDS + TIMEOUT))
   for kind in "${KINDS[@]}"; do
@@ -90,18 +88,6 @@ delete_operator() {
 
 check_connection() { kubectl get --raw /version; }
 
-check_clean() {
-  local kind left rc=0
-  for kind in "${KINDS[@]}"; do
-    left=$(objects_to_go "$kind")
-    if [[ -n $left ]]; then
-      printf 'still there: %s %s\n' "$kind" "$left"
-      rc=1
-    fi
-  done
-  return $rc
-}
-
 main() {
   local found clusters=() cluster
   parse_arguments "$@"
@@ -118,7 +104,7 @@ main() {
       "'kubectl get vk8s -A' and 'kubectl get all -A -l app=vk8s' show what is left" delete_clusters
   fi
   phase "operator removed" "the log names what does not go" delete_operator
-  phase "user namespaces clean" "'kubectl delete' what the log names" check_clean
+  phase "user namespaces clean" "'kubectl get all,pvc,secrets -A -l app=vk8s' shows what is left" await_deletion
   found=$(retained_claims)
   for cluster in $found; do
     say "kept: PersistentVolumeClaim $cluster (storage.reclaim: Retain)"
