@@ -21,6 +21,13 @@ std::string environment(const char* name) {
   return value == nullptr ? std::string() : value;
 }
 
+// The cache of the machine, for scripts: what is built stays built.
+void share_cache(std::map<std::string, std::string>& variables) {
+  if (std::string cache = environment("VK8S_CACHE"); !cache.empty()) {
+    variables["VK8S_CACHE"] = std::move(cache);
+  }
+}
+
 }  // namespace
 
 std::optional<std::string> missing_prerequisite() {
@@ -42,9 +49,7 @@ Result<std::unique_ptr<Host>> Host::start() {
                      .environment = {{"VK8S_HOST_STATE_DIR", kStateFolder}},
                      .timeout = minutes(8)};
   quickstart.argv.insert(quickstart.argv.end(), kHostOptions.begin(), kHostOptions.end());
-  if (const std::string cache = environment("VK8S_CACHE"); !cache.empty()) {
-    quickstart.environment["VK8S_CACHE"] = cache;
-  }
+  share_cache(quickstart.environment);
   VK8S_TRY(run(quickstart));
   host->kubectl_.emplace(environment("VK8S_KUBECTL"), std::string(kStateFolder) + "/kubeconfig");
   const Json status =
@@ -65,6 +70,24 @@ Result<std::string> Host::cli(std::vector<std::string> arguments, seconds timeou
                               {"KUBECONFIG", std::string(kStateFolder) + "/kubeconfig"},
                               {"HOME", folder()}},
               .timeout = timeout});
+}
+
+Result<std::string> Host::script(std::vector<std::string> argv, seconds timeout) const {
+  argv.front() = fmt::format("{}/{}", VK8S_SOURCE_DIR, argv.front());
+  Command command{.argv = std::move(argv),
+                  .environment = {{"KUBECTL", kubectl().program()},
+                                  {"KUBECONFIG", kubectl().kubeconfig()}},
+                  .timeout = timeout};
+  share_cache(command.environment);
+  return run(command);
+}
+
+std::string Host::writable_registry() const {
+  return registry_.substr(0, registry_.rfind(':')) + ":5001";
+}
+
+std::string Host::registry_credentials() const {
+  return std::string(kStateFolder) + "/registry-credentials";
 }
 
 VirtualCluster::VirtualCluster(const Host& host, std::string namespace_name, std::string name,

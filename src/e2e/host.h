@@ -25,7 +25,13 @@ class Host {
   // kubectl-vk8s with the host's kubeconfig and state folder.
   Result<std::string> cli(std::vector<std::string> arguments,
                           std::chrono::seconds timeout = std::chrono::seconds(120)) const;
+  // A script of the repository, acting on this host: {"install.sh", ...}.
+  Result<std::string> script(std::vector<std::string> argv,
+                             std::chrono::seconds timeout = std::chrono::seconds(300)) const;
   const std::string& registry() const { return registry_; }  // "100.64.0.2:5000"
+  // Where it is written, and the folder with what a writer needs.
+  std::string writable_registry() const;
+  std::string registry_credentials() const;
   const std::string& folder() const { return folder_.path(); }
 
  private:
