@@ -42,7 +42,8 @@ int main(int argc, char** argv) {
                                           {"info", LogLevel::kInfo},
                                           {"warning", LogLevel::kWarning},
                                           {"error", LogLevel::kError}}));
-  CLI::App* print = app.add_subcommand("generate", "print a manifest, or write config/ and charts/");
+  CLI::App* print =
+      app.add_subcommand("generate", "print a manifest, or write config/ and charts/");
   print->add_option("what", what, "crd, rbac, manager or chart; nothing: all");
   print->add_option("--into", folder, "write the files below this folder, the repository's root");
   CLI11_PARSE(app, argc, argv);

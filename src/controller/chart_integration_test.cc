@@ -167,7 +167,8 @@ TEST_F(ChartTest, IsInstalledUpgradedAndRemovedAndSoIsTheKustomizeBase) {
   const std::string before =
       field(deployment, ".spec.template.metadata.annotations").value_or("");
   const auto upgraded =
-      helm({"upgrade", "vk8s", chart, "--set", "replicas=2,registryMirror=https://registry.example"});
+      helm({"upgrade", "vk8s", chart, "--set", "replicas=2", "--set",
+            "registryMirror=https://registry.example"});
   ASSERT_TRUE(upgraded) << upgraded.error().message();
   EXPECT_EQ(field(deployment, ".spec.replicas").value_or(""), "2");
   EXPECT_NE(field(deployment, ".spec.template.metadata.annotations").value_or(""), before)

@@ -30,7 +30,8 @@ class InstallTest : public HostTest {
   std::string versions() const {
     const auto objects = kubectl()(
         {"get", "-n", kSystem, "-o",
-         "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{\"\\n\"}{end}",
+         "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}"
+         "{\"\\n\"}{end}",
          "deployments,replicasets,pods,configmaps,secrets,serviceaccounts,roles,rolebindings"});
     const auto crd = kubectl()(
         {"get", "crd/vk8s.vk8s.sktelecom.com", "-o", "jsonpath={.metadata.resourceVersion}"});
@@ -63,8 +64,9 @@ TEST_F(InstallTest, RefusesWhatCannotWork) {
   const auto no_range = host().script({"install.sh", host().registry(), "192.0.2.9-192.0.2.1"});
   ASSERT_FALSE(no_range);
   EXPECT_THAT(no_range.error().message(), HasSubstr("write 192.0.2.1-192.0.2.9"));
-  const auto nodes = kubectl()({"get", "nodes", "-o",
-                                "jsonpath={.items[0].status.addresses[?(@.type==\"InternalIP\")].address}"});
+  const auto nodes =
+      kubectl()({"get", "nodes", "-o",
+                 "jsonpath={.items[0].status.addresses[?(@.type==\"InternalIP\")].address}"});
   ASSERT_TRUE(ok(nodes));
   const auto of_a_node = host().script({"install.sh", host().registry(), *nodes + "/32"});
   ASSERT_FALSE(of_a_node);
