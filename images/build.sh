@@ -2,7 +2,8 @@
 # Builds the images without a daemon, into the cache, one entry per image and content hash: an OCI
 # layout, and for those that the embedded host runs (vnode, registry) the unpacked root file system.
 #
-#   images/build.sh [--build-dir DIR] [--refresh] [NAME...]   all, or vnode controller registry busybox
+#   images/build.sh [--build-dir DIR] [--refresh] [NAME...]   all, or vnode controller registry busybox;
+#                                                             vnode-1.35: a node of that Kubernetes
 #   images/build.sh [--build-dir DIR] --print-dir NAME        NAME's unpacked root file system
 #   images/build.sh [--build-dir DIR] --print-oci NAME        NAME's OCI layout
 #   images/build.sh --print-name NAME                         its name, as in vk8s/vnode:v1.37.2
@@ -64,9 +65,17 @@ ensure_base() {
 
 # --- what goes into each image -------------------------------------------------------------------
 
+# kind_of NAME: which of NAMES it is. "vnode-1.35" is a vnode of another Kubernetes.
+kind_of() {
+  case $1 in
+    vnode-*) printf vnode ;;
+    *) printf '%s' "$1" ;;
+  esac
+}
+
 # programs_of NAME: the C++ programs in its image.
 programs_of() {
-  case $1 in
+  case $(kind_of "$1") in
     vnode) printf '%s\n' vk8s-agent pause ;;
     controller) printf '%s\n' vk8s-controller ;;
     registry | busybox) ;;
@@ -87,17 +96,29 @@ ensure_programs() {
   fi
 }
 
+# upstream_programs NAME: the upstream programs in it, Kubernetes first.
+upstream_programs() {
+  case $1 in
+    vnode) "$REPO/upstream/build.sh" --list ;;
+    vnode-*) "$REPO/upstream/build.sh" --list "${1#vnode-}" ;;
+  esac
+}
+
 upstream_directories() {
   local name
-  for name in $("$REPO/upstream/build.sh" --list); do
+  for name in $(upstream_programs "$1"); do
     "$REPO/upstream/build.sh" --print-dir "$name"
   done
 }
 
 # A node image is as its Kubernetes, the others as the project.
 version_of() {
-  case $1 in
-    vnode) awk '$1 == "k8s.io/kubernetes" {print $2; exit}' "$REPO/upstream/kubernetes/go.mod" ;;
+  local programs
+  case $(kind_of "$1") in
+    vnode)
+      mapfile -t programs < <(upstream_programs "$1")
+      "$REPO/upstream/build.sh" --print-version "${programs[0]}"
+      ;;
     *) sed -n 's/^project(.* VERSION \([0-9.]*\).*/v\1/p' "$REPO/CMakeLists.txt" ;;
   esac
 }
@@ -106,37 +127,35 @@ version_of() {
 name_of() {
   case $1 in
     busybox) printf 'library/busybox:latest' ;;
-    *) printf 'vk8s/%s:%s' "$1" "$(version_of "$1")" ;;
+    *) printf 'vk8s/%s:%s' "$(kind_of "$1")" "$(version_of "$1")" ;;
   esac
 }
 
-# candidate PACKAGE: the version that apt-get download would bring.
-candidate() { apt-cache policy "$1" | awk '$1 == "Candidate:" {print $2}'; }
-
 # image_directory NAME: its cache entry. The key covers all that goes in.
 image_directory() {
-  local name=$1 inputs=() program
+  local name=$1 kind inputs=() program
+  kind=$(kind_of "$name")
   for program in $(programs_of "$name"); do
     inputs+=("$(sha256sum <"$BUILD_DIR/bin/$program")")
   done
-  if [[ $name == vnode ]]; then
-    mapfile -t -O "${#inputs[@]}" inputs < <(upstream_directories)
+  if [[ $kind == vnode ]]; then
+    mapfile -t -O "${#inputs[@]}" inputs < <(upstream_directories "$name")
     inputs+=("$(sha256sum <"$REPO/images/pause.sh")")
   elif [[ $name == registry ]]; then
     inputs+=("$(candidate docker-registry)" "$(sha256sum <"$REPO/images/registry/config.yml")")
   elif [[ $name == busybox ]]; then
     inputs+=("$(candidate busybox-static)")
   fi
-  cd "$REPO/images/$name"
+  cd "$REPO/images/$kind"
   printf '%s' "$IMAGES/$name-$(hash_of Dockerfile "$(name_of "$name")" \
-    "$(base_directory)" "${inputs[@]##*/}" "$(declare -f "stage_$name" write_layout)")"
+    "$(base_directory)" "${inputs[@]##*/}" "$(declare -f "stage_$kind" write_layout)")"
 }
 
-# stage_NAME CONTEXT: fills the build context.
+# stage_KIND CONTEXT NAME: fills the build context.
 stage_vnode() {
   local context=$1 directory
   mkdir -p "$context/upstream/vk8s/bin" "$context/upstream/cni/bin"
-  for directory in $(upstream_directories); do
+  for directory in $(upstream_directories "$2"); do
     case ${directory##*/} in
       cni-plugins-*) cp -Pl "$directory"/* "$context/upstream/cni/bin/" ;;
       *) cp -Pl "$directory"/* "$context/upstream/vk8s/bin/" ;;
@@ -199,8 +218,8 @@ write_layout() {
   rm -r "$2/dir"
 }
 
-# share_files PARTIAL: what other entries or the upstream cache hold already becomes a hard link to
-# it. Saves the disk, and the page cache where several versions run.
+# share_files PARTIAL NAME: what other entries or the upstream cache hold already becomes a hard link
+# to it. Saves the disk, and the page cache where several versions run.
 share_files() {
   local partial=$1 blob pool=$IMAGES/blobs directory file copy
   mkdir -p "$pool"
@@ -210,7 +229,7 @@ share_files() {
   done
   find "$pool" -type f -links 1 -delete
   [[ -d $partial/rootfs/opt ]] || return 0
-  for directory in $(upstream_directories); do
+  for directory in $(upstream_directories "$2"); do
     for file in "$directory"/*; do
       for copy in "$partial"/rootfs/opt/{vk8s,cni}/bin/"${file##*/}"; do
         if [[ -f $copy && ! -L $copy ]] && cmp -s "$file" "$copy"; then ln -f "$file" "$copy"; fi
@@ -220,20 +239,21 @@ share_files() {
 }
 
 build_image() {
-  local name=$1 into=$2 partial tag
+  local name=$1 into=$2 kind partial tag
   if [[ -d $into ]]; then return; fi
+  kind=$(kind_of "$name")
   partial=$(mktemp -d "$IMAGES/.$name.XXXXXX")
   # shellcheck disable=SC2064  # the path is meant as it is now
   trap "rm -rf -- '$partial'" EXIT
   mkdir "$partial/context"
-  "stage_$name" "$partial/context"
+  "stage_$kind" "$partial/context" "$name"
   tag=$(image_tag "$into")
   store bud --layers --timestamp 0 --pull-never --build-arg "BASE=$(image_tag "$(base_directory)")" \
-    -f "$REPO/images/$name/Dockerfile" -t "$tag" "$partial/context"
+    -f "$REPO/images/$kind/Dockerfile" -t "$tag" "$partial/context"
   write_layout "$tag" "$partial" "$(name_of "$name")"
   if [[ $name == vnode || $name == registry ]]; then unpack "$tag" "$partial/rootfs"; fi
   rm -r "$partial/context"
-  share_files "$partial"
+  share_files "$partial" "$name"
   chmod 755 "$partial"
   mv -T "$partial" "$into"
   trap - EXIT
@@ -285,7 +305,7 @@ check_tools() {
 }
 
 main() {
-  local names=()
+  local name names=()
   while (($#)); do
     case $1 in
       -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
@@ -298,14 +318,19 @@ main() {
         name_of "$2" && echo && return
         ;;
       -*) die "option $1 is not known" "see images/build.sh --help" ;;
-      *) programs_of "$1" >/dev/null && names+=("$1") ;;
+      *)
+        programs_of "$1" >/dev/null
+        upstream_programs "$1" >/dev/null
+        names+=("$1")
+        ;;
     esac
     shift
   done
   if ((${#names[@]} == 0)); then names=("${NAMES[@]}"); fi
   check_tools
   ensure_programs "${names[@]}"
-  if [[ " ${names[*]} " == *' vnode '* ]]; then "$REPO/upstream/build.sh"; fi
+  for name in "${names[@]}"; do upstream_programs "$name"; done | sort -u |
+    xargs -r "$REPO/upstream/build.sh"
   choose_store
   ensure_base
   for name in "${names[@]}"; do ensure_image "$name"; done

@@ -145,6 +145,9 @@ hash_of() {
   done | sha256sum | cut -c 1-16
 }
 
+# candidate PACKAGE: the version that apt-get download would bring.
+candidate() { apt-cache policy "$1" | awk '$1 == "Candidate:" {print $2}'; }
+
 # with_lock FILE COMMAND...: one process at a time; the lock ends with the process.
 with_lock() {
   local file=$1 descriptor rc=0
@@ -164,15 +167,16 @@ with_lock() {
 # is_mounted DIRECTORY: is it (or what is in it) part of a mount of any process?
 is_mounted() { grep -qsF -- "$1/" /proc/[0-9]*/mountinfo; }
 
-# forget_old DIRECTORY_PREFIX KEEP: removes finished cache entries PREFIX-* beyond the newest KEEP
+# forget_old DIRECTORY_PREFIX KEEP: removes finished cache entries PREFIX-HASH beyond the newest KEEP
 # by time of use, but none used within the last hour or mounted now.
 forget_old() {
-  local prefix=$1 keep=$2 entry count=0
+  # As many characters as hash_of prints: "vnode" must not take "vnode-1.35-HASH" for its own.
+  local pattern="$1-????????????????" keep=$2 entry count=0
   while IFS= read -r entry; do
     count=$((count + 1))
     if ((count > keep)) && [[ -n $(find "$entry" -maxdepth 0 -mmin +60) ]] &&
       ! is_mounted "$entry"; then
       rm -rf -- "$entry"
     fi
-  done < <(compgen -G "$prefix-*" | xargs -r -d '\n' ls -1td 2>/dev/null)
+  done < <(compgen -G "$pattern" | xargs -r -d '\n' ls -1td 2>/dev/null)
 }

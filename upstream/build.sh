@@ -2,48 +2,72 @@
 # Builds the upstream Go programs that a node runs into the cache, one directory per program and
 # content hash; what is there already is not built again.
 #
-#   upstream/build.sh [NAME...]        all, or kubernetes etcd containerd runc cni-plugins;
-#                                      helm, which no node runs, only if it is named
-#   upstream/build.sh --print-dir NAME the directory of NAME's programs (builds nothing)
-#   upstream/build.sh --list           the names of what a node runs
+#   upstream/build.sh [NAME...]            all that a node of the default Kubernetes runs, or these;
+#                                          helm, which no node runs, only if it is named
+#   upstream/build.sh --list [KUBERNETES]  the names of what a node of that Kubernetes ("1.35") runs
+#   upstream/build.sh --print-dir NAME     the directory of NAME's programs (builds nothing)
+#   upstream/build.sh --print-version NAME its version, as in v1.37.2
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+. "$REPO/upstream/debian.sh"
 
-NAMES=(kubernetes etcd containerd runc cni-plugins)
-OPTIONAL_NAMES=(helm)
 HELM=helm.sh/helm/v3
 CONTAINERD=github.com/containerd/containerd/v2
 CNI=github.com/containernetworking/plugins
 # What of containerd's shim and CRI no node here uses.
 CONTAINERD_TAGS=no_btrfs,no_devmapper,no_zfs,no_tracing
 
-# module_version NAME MODULE: the version pinned in NAME's go.mod, with its "v".
-module_version() {
-  awk -v module="$2" '$1 == module && $2 ~ /^v/ {print $2; exit} $2 == module && $3 ~ /^v/ {print $3; exit}' \
-    "$REPO/upstream/$1/go.mod"
+# names_of [KUBERNETES]: what a node of that version runs, by the table of releases.
+names_of() {
+  local names
+  names=$(awk -v minor="${1:-}" '/^[0-9]/ && (minor == "" || $1 == minor) {
+    for (i = 2; i <= NF; i++) print $i; exit }' "$REPO/upstream/releases")
+  [[ -n $names ]] || die "Kubernetes '$1' is not in upstream/releases" \
+    "use one of: $(sed -n 's/^\([0-9][0-9.]*\) .*/\1/p' "$REPO/upstream/releases" | xargs)"
+  printf '%s\n' "$names"
 }
 
-# describe NAME: sets VERSION, FLAGS (of go build), CGO, PACKAGES (in order), PROGRAMS (the file
-# each package becomes) and LINKS (other names of the first program, which acts as it is called).
+# module_version MODULE: the version pinned in FOLDER's MODFILE, with its "v".
+module_version() {
+  awk -v module="$1" '$1 == module && $2 ~ /^v/ {print $2; exit} $2 == module && $3 ~ /^v/ {print $3; exit}' \
+    "$REPO/upstream/$FOLDER/$MODFILE"
+}
+
+# describe NAME: sets SOURCE (how it is built: go, debian_source or debian_package), VERSION and
+# PROGRAMS (its files). For a Go program also FOLDER, MODFILE (what pins it), FLAGS (of go build),
+# CGO, PACKAGES (in order; each becomes one of PROGRAMS) and LINKS (other names of the first
+# program, which acts as it is called). For Debian's see debian.sh.
 describe() {
-  local name=$1 variables='' tags=''
-  CGO=0
+  local name=$1 variables='' tags='' version=${1##*-}
+  SOURCE=go FOLDER=$name MODFILE=go.mod CGO=0
   LINKS=()
-  case $name in
+  # Another version of the same program is another file of pins beside the first.
+  if [[ -e $REPO/upstream/${name%-*}/go-$version.mod ]]; then
+    FOLDER=${name%-*} MODFILE=go-$version.mod
+  fi
+  case $FOLDER in
+    kubernetes-1.20 | containerd-1.6 | etcd-3.4)
+      describe_debian "$name"
+      return
+      ;;
     kubernetes)
-      VERSION=$(module_version "$name" k8s.io/kubernetes)
+      VERSION=$(module_version k8s.io/kubernetes)
       local package=k8s.io/component-base/version minor=${VERSION#v1.}
       variables="-X $package.gitVersion=$VERSION -X $package.gitMajor=1"
       variables+=" -X $package.gitMinor=${minor%%.*} -X $package.gitTreeState=clean"
       PACKAGES=(.) PROGRAMS=(kubernetes)
       LINKS=(kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl coredns)
       ;;
+    coredns-1.10)
+      VERSION=$(module_version github.com/coredns/coredns)
+      PACKAGES=(.) PROGRAMS=(coredns)
+      ;;
     etcd)
-      VERSION=$(module_version "$name" go.etcd.io/etcd/server/v3)
+      VERSION=$(module_version go.etcd.io/etcd/server/v3)
       PACKAGES=(go.etcd.io/etcd/server/v3) PROGRAMS=(etcd)
       ;;
     containerd)
-      VERSION=$(module_version "$name" "$CONTAINERD")
+      VERSION=$(module_version "$CONTAINERD")
       variables="-X $CONTAINERD/version.Version=$VERSION"
       tags=$CONTAINERD_TAGS
       PACKAGES=(. "$CONTAINERD/cmd/containerd-shim-runc-v2")
@@ -52,14 +76,14 @@ describe() {
       ;;
     runc)
       # Static, so that it runs in the image and on any host alike.
-      VERSION=$(module_version "$name" github.com/opencontainers/runc)
+      VERSION=$(module_version github.com/opencontainers/runc)
       CGO=1
       variables='-extldflags -static'
       tags=seccomp,netgo,osusergo
       PACKAGES=(github.com/opencontainers/runc) PROGRAMS=(runc)
       ;;
     cni-plugins)
-      VERSION=$(module_version "$name" "$CNI")
+      VERSION=$(module_version "$CNI")
       variables="-X $CNI/pkg/utils/buildversion.BuildVersion=$VERSION"
       PACKAGES=("$CNI/plugins/main/"{bridge,loopback,ptp} "$CNI/plugins/ipam/host-local"
         "$CNI/plugins/meta/portmap")
@@ -77,11 +101,14 @@ describe() {
       variables+=" -X $HELM/pkg/chartutil.k8sVersionMinor=${client%%.*}"
       PACKAGES=("$HELM/cmd/helm") PROGRAMS=(helm)
       ;;
-    *) die "upstream program '$name' is not known" "use one of: ${NAMES[*]} ${OPTIONAL_NAMES[*]}" ;;
+    *) die "upstream program '$name' is not known" "use one of: $(all_names) helm" ;;
   esac
   FLAGS=(-trimpath -buildvcs=false -ldflags "-s -w -buildid= $variables")
   if [[ -n $tags ]]; then FLAGS+=(-tags "$tags"); fi
+  if [[ $MODFILE != go.mod ]]; then FLAGS+=("-modfile=$MODFILE"); fi
 }
+
+all_names() { awk '/^[0-9]/ {for (i = 2; i <= NF; i++) print $i}' "$REPO/upstream/releases" | sort -u | xargs; }
 
 go_version() { go env GOVERSION; }
 
@@ -90,7 +117,7 @@ check_go() {
   local wanted have
   need go "install Go 1.26 or later (https://go.dev/dl) and put it in PATH"
   have=$(go_version)
-  wanted=$(sed -n 's/^go \([0-9.]*\)$/\1/p' "$REPO"/upstream/*/go.mod | sort -V | tail -n 1)
+  wanted=$(sed -n 's/^go \([0-9.]*\)$/\1/p' "$REPO"/upstream/*/go*.mod | sort -V | tail -n 1)
   if [[ $(printf '%s\n' "$wanted" "${have#go}" | sort -V | head -n 1) != "$wanted" ]]; then
     die "the Go toolchain is $have, the upstream programs need go$wanted or later" \
       "install a newer one (https://go.dev/dl) and put it in PATH"
@@ -98,39 +125,40 @@ check_go() {
 }
 
 # directory_of NAME: where its programs are or will be. Expects describe.
-directory_of() {
-  local name=$1 key
+directory_of() { printf '%s' "$CACHE/upstream/$1-$("key_of_$SOURCE" "$1")"; }
+
+key_of_go() {
+  cd "$REPO/upstream/$FOLDER"
   # shellcheck disable=SC2046  # names of Go files have no blanks
-  key=$(cd "$REPO/upstream/$name" &&
-    hash_of go.mod go.sum $(compgen -G '*.go') "${FLAGS[@]}" "$CGO" "${PACKAGES[@]}" \
-      "${PROGRAMS[@]}" "${LINKS[@]}" "$(go_version)" "$(go env GOARCH)")
-  printf '%s' "$CACHE/upstream/$name-$key"
+  hash_of "$MODFILE" "${MODFILE%.mod}.sum" $(compgen -G '*.go') "${FLAGS[@]}" "$CGO" "${PACKAGES[@]}" \
+    "${PROGRAMS[@]}" "${LINKS[@]}" "$(go_version)" "$(go env GOARCH)"
 }
 
-# Into the directory $1, from the module's folder. Expects describe.
-compile() {
-  local into=$1 stale index link
+# compile_SOURCE DIRECTORY SCRATCH: the programs into that directory. Expects describe.
+compile_go() {
+  local into=$1 stale index
+  cd "$REPO/upstream/$FOLDER"
   export CGO_ENABLED=$CGO
   progress "$LABEL: reading its packages"
-  go mod download
+  go mod download "-modfile=$MODFILE"
   stale=$(go list -deps "${FLAGS[@]}" -f '{{if .Stale}}{{.ImportPath}}{{end}}' "${PACKAGES[@]}" | wc -l)
   for index in "${!PACKAGES[@]}"; do
     nice go build -v "${FLAGS[@]}" -o "$into/${PROGRAMS[index]}" "${PACKAGES[index]}" 2>&1
   done | progress_lines "$LABEL" "$stale" "packages built"
-  for link in "${LINKS[@]}"; do ln -s "${PROGRAMS[0]}" "$into/$link"; done
 }
 
 build_one() {
-  local name=$1 into=$2 partial
+  local name=$1 into=$2 partial link
   if [[ -d $into ]]; then return; fi
-  cd "$REPO/upstream/$name"
   mkdir -p "$CACHE/upstream"
   partial=$(mktemp -d "$CACHE/upstream/.$name.XXXXXX")
   # shellcheck disable=SC2064  # the path is meant as it is now
   trap "rm -rf -- '$partial'" EXIT
-  compile "$partial"
-  chmod 755 "$partial"
-  mv -T "$partial" "$into"
+  mkdir "$partial/programs"
+  "compile_$SOURCE" "$partial/programs" "$partial"
+  for link in "${LINKS[@]}"; do ln -s "${PROGRAMS[0]}" "$partial/programs/$link"; done
+  mv -T "$partial/programs" "$into"
+  rm -rf -- "$partial"
   trap - EXIT
   forget_old "$CACHE/upstream/$name" 3
 }
@@ -150,10 +178,11 @@ ensure() {
 }
 
 main() {
-  local name
+  local name names
   case ${1:-} in
-    -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && return ;;
-    --list) printf '%s\n' "${NAMES[@]}" && return ;;
+    -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
+    --list) names_of "${2:-}" && return ;;
+    --print-version) describe "${2:?--print-version needs a NAME}" && printf '%s\n' "$VERSION" && return ;;
     --print-dir)
       check_go
       describe "${2:?--print-dir needs a NAME}"
@@ -162,9 +191,9 @@ main() {
       ;;
   esac
   check_go
-  for name in "$@"; do describe "$name"; done
-  if (($# == 0)); then set -- "${NAMES[@]}"; fi
-  for name in "$@"; do ensure "$name"; done
+  mapfile -t names < <(if (($#)); then printf '%s\n' "$@"; else names_of; fi)
+  for name in "${names[@]}"; do describe "$name"; done
+  for name in "${names[@]}"; do ensure "$name"; done
 }
 
 main "$@"
