@@ -155,7 +155,7 @@ Status Agent::add_components() {
   add({.name = "containerd", .probe = unix_socket_probe(paths_.containerd_socket())},
       containerd_argv(paths_));
   add({.name = "pause-image", .after = {"containerd"}, .is_task = true},
-      pause_import_argv(paths_, facts_));
+      pause_import_argv(config_, paths_, facts_));
   add({.name = "kubelet",
        .after = {api_server, "containerd"},
        .after_stop = [this](auto done) { pod_stopper_.stop(kPodStopTimeout, std::move(done)); }},
@@ -164,7 +164,7 @@ Status Agent::add_components() {
   if (is_master) {
     add({.name = "kube-controller-manager", .after = {api_server}},
         controller_manager_argv(config_, paths_));
-    add({.name = "kube-scheduler", .after = {api_server}}, scheduler_argv(paths_));
+    add({.name = "kube-scheduler", .after = {api_server}}, scheduler_argv(config_, paths_));
     add({.name = "coredns", .after = {api_server}}, coredns_argv(paths_));
   }
   return {};

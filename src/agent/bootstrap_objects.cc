@@ -2,6 +2,7 @@
 
 #include "agent/component_config.h"
 #include "agent/leaf_certificates.h"
+#include "api/version_catalogue.h"
 
 namespace vk8s::agent {
 namespace {
@@ -103,7 +104,18 @@ BootstrapObject dns_service(const std::string& cluster_ip) {
                {"spec", {{"clusterIP", cluster_ip}, {"ports", dns_ports(true)}}}}};
 }
 
-BootstrapObject dns_endpoints(const std::string& listen_ip) {
+// Where there are no EndpointSlices of version v1; kube-controller-manager mirrors them.
+BootstrapObject dns_old_endpoints(const std::string& listen_ip) {
+  return {kube::resources::kEndpoints,
+          Json{{"apiVersion", "v1"},
+               {"kind", "Endpoints"},
+               {"metadata", {{"name", "kube-dns"}, {"namespace", "kube-system"}}},
+               {"subsets",
+                JsonArray{JsonObject{{"addresses", JsonArray{JsonObject{{"ip", listen_ip}}}},
+                                     {"ports", dns_ports(false)}}}}}};
+}
+
+BootstrapObject dns_endpoint_slice(const std::string& listen_ip) {
   return {kube::resources::kEndpointSlice,
           Json{{"apiVersion", "discovery.k8s.io/v1"},
                {"kind", "EndpointSlice"},
@@ -153,7 +165,10 @@ Result<std::vector<BootstrapObject>> bootstrap_objects(const api::NodeConfig& co
                                                        const std::string& ca_pem) {
   std::vector<BootstrapObject> objects = rbac_objects();
   objects.push_back(dns_service(VK8S_TRY(dns_service_ip(config))));
-  objects.push_back(dns_endpoints(VK8S_TRY(dns_listen_ip(config))));
+  const std::string listen_ip = VK8S_TRY(dns_listen_ip(config));
+  objects.push_back(api::traits_of(config.kubernetes_version).endpoint_slices
+                        ? dns_endpoint_slice(listen_ip)
+                        : dns_old_endpoints(listen_ip));
   objects.push_back(storage_class());
   add_namespace_defaults(ca_pem, objects);
   return objects;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "agent/leaf_certificates.h"
+#include "api/version_catalogue.h"
 #include "base/cidr.h"
 
 namespace vk8s::agent {
@@ -20,8 +21,12 @@ constexpr std::int64_t kWorkerCpuMillis = 50;
 
 constexpr std::string_view kPauseImage = "docker.io/vk8s/pause:1";
 
-std::string containerd_toml(const NodePaths& paths, const NodeFacts& facts) {
-  return fmt::format(R"(version = 3
+const api::ReleaseTraits& traits_of(const api::NodeConfig& config) {
+  return api::traits_of(config.kubernetes_version);
+}
+
+// Of containerd 2.
+constexpr std::string_view kContainerdToml = R"(version = 3
 root = "/var/lib/containerd"
 state = "/run/containerd"
 disabled_plugins = ["io.containerd.nri.v1.nri"]
@@ -47,7 +52,38 @@ disabled_plugins = ["io.containerd.nri.v1.nri"]
     sandbox = "{pause}"
   [plugins."io.containerd.cri.v1.images".registry]
     config_path = "{run}/certs.d"
-)",
+)";
+
+// Of containerd 1.6, which has one CRI plugin.
+constexpr std::string_view kOldContainerdToml = R"(version = 2
+root = "/var/lib/containerd"
+state = "/run/containerd"
+disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs"]
+
+[grpc]
+  address = "{socket}"
+
+[plugins."io.containerd.grpc.v1.cri"]
+  restrict_oom_score_adj = {restrict}
+  sandbox_image = "{pause}"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{cni}"
+    conf_dir = "{run}/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    default_runtime_name = "runc"
+    snapshotter = "{snapshotter}"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        BinaryName = "{programs}/runc"
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "{run}/certs.d"
+)";
+
+std::string containerd_toml(const api::NodeConfig& config, const NodePaths& paths,
+                            const NodeFacts& facts) {
+  const bool is_old = traits_of(config).containerd_config_version == 2;
+  return fmt::format(fmt::runtime(is_old ? kOldContainerdToml : kContainerdToml),
                      fmt::arg("socket", paths.containerd_socket()),
                      fmt::arg("restrict", facts.can_raise_oom_score ? "false" : "true"),
                      fmt::arg("cni", paths.cni_programs), fmt::arg("run", paths.run),
@@ -93,9 +129,14 @@ JsonArray taints_json(const std::vector<api::Taint>& taints) {
   return all;
 }
 
+std::string runtime_endpoint(const NodePaths& paths) {
+  return "unix://" + paths.containerd_socket();
+}
+
 Result<std::string> kubelet_config(const api::NodeConfig& config, const NodePaths& paths,
                                    const NodeFacts& facts) {
   const std::string dns_ip = VK8S_TRY(dns_service_ip(config));
+  const api::ReleaseTraits& traits = traits_of(config);
   JsonObject kubelet{
       {"apiVersion", "kubelet.config.k8s.io/v1beta1"},
       {"kind", "KubeletConfiguration"},
@@ -107,9 +148,7 @@ Result<std::string> kubelet_config(const api::NodeConfig& config, const NodePath
       {"rotateCertificates", true},
       {"serverTLSBootstrap", true},
       {"cgroupDriver", "cgroupfs"},
-      {"failCgroupV1", false},
       {"failSwapOn", false},
-      {"containerRuntimeEndpoint", "unix://" + paths.containerd_socket()},
       {"clusterDomain", config.cluster_domain},
       {"clusterDNS", JsonArray{Json(dns_ip)}},
       {"resolvConf", paths.run + "/resolv.conf"},
@@ -117,9 +156,7 @@ Result<std::string> kubelet_config(const api::NodeConfig& config, const NodePath
       {"maxPods", 250},
       {"makeIPTablesUtilChains", false},
       {"serializeImagePulls", false},
-      {"registerWithTaints", taints_json(config.taints)},
       {"enforceNodeAllocatable", JsonArray{"pods"}},
-      {"mergeDefaultEvictionSettings", false},
       {"evictionHard", {{"memory.available", "100Mi"}}},
       {"imageGCHighThresholdPercent", 100},
       {"imageGCLowThresholdPercent", 99},
@@ -128,6 +165,18 @@ Result<std::string> kubelet_config(const api::NodeConfig& config, const NodePath
       {"nodeStatusUpdateFrequency", "10s"},
       {"nodeStatusReportFrequency", "5m0s"},
   };
+  if (traits.may_fail_on_cgroup_v1) {
+    kubelet["failCgroupV1"] = false;
+  }
+  if (traits.kubelet_config_has_runtime) {
+    kubelet["containerRuntimeEndpoint"] = runtime_endpoint(paths);
+  }
+  if (traits.kubelet_config_has_taints) {
+    kubelet["registerWithTaints"] = taints_json(config.taints);
+  }
+  if (traits.merges_eviction_settings) {
+    kubelet["mergeDefaultEvictionSettings"] = false;
+  }
   const Reserved reserved = reserved_for_system(config, facts);
   if (reserved.memory_bytes > 0 || reserved.cpu_millis > 0) {
     kubelet["systemReserved"] = {{"memory", fmt::format("{}", reserved.memory_bytes)},
@@ -138,6 +187,7 @@ Result<std::string> kubelet_config(const api::NodeConfig& config, const NodePath
 
 std::string proxy_config(const api::NodeConfig& config, const NodePaths& paths,
                          const NodeFacts& facts) {
+  const bool nftables = facts.nftables_proxy && traits_of(config).nftables_proxy;
   return base::to_string(Json{
       {"apiVersion", "kubeproxy.config.k8s.io/v1alpha1"},
       {"kind", "KubeProxyConfiguration"},
@@ -147,7 +197,7 @@ std::string proxy_config(const api::NodeConfig& config, const NodePaths& paths,
       {"clientConnection", {{"kubeconfig", paths.kubeconfig("proxy")}}},
       {"clusterCIDR", config.pod_network_cidr},
       {"hostnameOverride", config.node_name},
-      {"mode", facts.nftables_proxy ? "nftables" : "iptables"},
+      {"mode", nftables ? "nftables" : "iptables"},
       // The machine's connection tracking limits are not a pod's to write.
       {"conntrack",
        {{"maxPerCore", 0},
@@ -199,6 +249,21 @@ Argv with_flags(std::string program, std::initializer_list<std::pair<std::string
   return argv;
 }
 
+// Open to the network without TLS otherwise.
+void close_plain_port(const api::NodeConfig& config, Argv& argv) {
+  if (!traits_of(config).serves_only_tls) {
+    argv.emplace_back("--port=0");
+  }
+}
+
+std::string taints_flag(const std::vector<api::Taint>& taints) {
+  std::vector<std::string> all;
+  for (const api::Taint& taint : taints) {
+    all.push_back(fmt::format("{}={}:{}", taint.key, taint.value, taint.effect));
+  }
+  return fmt::format("--register-with-taints={}", fmt::join(all, ","));
+}
+
 }  // namespace
 
 Argv etcd_argv(const NodePaths& paths) {
@@ -221,6 +286,7 @@ Argv etcd_argv(const NodePaths& paths) {
                      // One member: nobody else's heartbeats to wait for.
                      {"heartbeat-interval", "10"},
                      {"election-timeout", "100"},
+                     {"logger", "zap"},
                      {"log-level", "warn"}});
 }
 
@@ -228,10 +294,16 @@ Argv containerd_argv(const NodePaths& paths) {
   return {paths.program("containerd"), "--config", paths.run + "/containerd.toml"};
 }
 
-Argv pause_import_argv(const NodePaths& paths, const NodeFacts& facts) {
-  return {paths.program("ctr"), "--address",     paths.containerd_socket(), "--namespace", "k8s.io",
-          "images",             "import",        "--snapshotter",           facts.snapshotter,
-          "--local",            paths.pause_image};
+Argv pause_import_argv(const api::NodeConfig& config, const NodePaths& paths,
+                       const NodeFacts& facts) {
+  Argv argv = {paths.program("ctr"), "--address", paths.containerd_socket(), "--namespace",
+               "k8s.io",             "images",    "import",                  "--snapshotter",
+               facts.snapshotter};
+  if (traits_of(config).containerd_config_version > 2) {
+    argv.emplace_back("--local");  // before, there was no other way
+  }
+  argv.push_back(paths.pause_image);
+  return argv;
 }
 
 Argv api_server_argv(const api::NodeConfig& config, const NodePaths& paths,
@@ -271,32 +343,38 @@ Argv api_server_argv(const api::NodeConfig& config, const NodePaths& paths,
 
 Argv controller_manager_argv(const api::NodeConfig& config, const NodePaths& paths) {
   const std::string kubeconfig = paths.kubeconfig("controller-manager");
-  return with_flags(paths.program("kube-controller-manager"),
-                    {{"allocate-node-cidrs", "false"},
-                     {"authentication-kubeconfig", kubeconfig},
-                     {"authorization-kubeconfig", kubeconfig},
-                     {"bind-address", "127.0.0.1"},
-                     {"client-ca-file", paths.given("ca.crt")},
-                     {"cluster-name", config.cluster_name},
-                     {"cluster-signing-cert-file", paths.given("ca.crt")},
-                     {"cluster-signing-key-file", paths.given("ca.key")},
-                     {"kubeconfig", kubeconfig},
-                     {"leader-elect", "false"},
-                     {"profiling", "false"},
-                     {"requestheader-client-ca-file", paths.given("front-proxy-ca.crt")},
-                     {"root-ca-file", paths.given("ca.crt")},
-                     {"service-account-private-key-file", paths.given("sa.key")},
-                     {"use-service-account-credentials", "true"}});
+  Argv argv = with_flags(
+      paths.program("kube-controller-manager"),
+      {{"allocate-node-cidrs", "false"},
+       {"authentication-kubeconfig", kubeconfig},
+       {"authorization-kubeconfig", kubeconfig},
+       {"bind-address", "127.0.0.1"},
+       {"client-ca-file", paths.given("ca.crt")},
+       {"cluster-name", config.cluster_name},
+       {"cluster-signing-cert-file", paths.given("ca.crt")},
+       {"cluster-signing-key-file", paths.given("ca.key")},
+       {"kubeconfig", kubeconfig},
+       {"leader-elect", "false"},
+       {"profiling", "false"},
+       {"requestheader-client-ca-file", paths.given("front-proxy-ca.crt")},
+       {"root-ca-file", paths.given("ca.crt")},
+       {"service-account-private-key-file", paths.given("sa.key")},
+       {"use-service-account-credentials", "true"}});
+  close_plain_port(config, argv);
+  return argv;
 }
 
-Argv scheduler_argv(const NodePaths& paths) {
+Argv scheduler_argv(const api::NodeConfig& config, const NodePaths& paths) {
   const std::string kubeconfig = paths.kubeconfig("scheduler");
-  return with_flags(paths.program("kube-scheduler"), {{"authentication-kubeconfig", kubeconfig},
-                                                      {"authorization-kubeconfig", kubeconfig},
-                                                      {"bind-address", "127.0.0.1"},
-                                                      {"kubeconfig", kubeconfig},
-                                                      {"leader-elect", "false"},
-                                                      {"profiling", "false"}});
+  Argv argv = with_flags(paths.program("kube-scheduler"),
+                         {{"authentication-kubeconfig", kubeconfig},
+                          {"authorization-kubeconfig", kubeconfig},
+                          {"bind-address", "127.0.0.1"},
+                          {"kubeconfig", kubeconfig},
+                          {"leader-elect", "false"},
+                          {"profiling", "false"}});
+  close_plain_port(config, argv);
+  return argv;
 }
 
 Argv kubelet_argv(const api::NodeConfig& config, const NodePaths& paths, const NodeFacts& facts) {
@@ -311,6 +389,14 @@ Argv kubelet_argv(const api::NodeConfig& config, const NodePaths& paths, const N
                                                     {"node-ip", facts.node_ip}});
   if (!labels.empty()) {
     argv.push_back(fmt::format("--node-labels={}", fmt::join(labels, ",")));
+  }
+  const api::ReleaseTraits& traits = traits_of(config);
+  if (!traits.kubelet_config_has_runtime) {
+    argv.emplace_back("--container-runtime=remote");
+    argv.push_back("--container-runtime-endpoint=" + runtime_endpoint(paths));
+  }
+  if (!traits.kubelet_config_has_taints && !config.taints.empty()) {
+    argv.push_back(taints_flag(config.taints));
   }
   return argv;
 }
@@ -327,7 +413,7 @@ Result<std::vector<ConfigFile>> config_files(const api::NodeConfig& config, cons
                                              const NodeFacts& facts) {
   const std::string kubelet = VK8S_TRY(kubelet_config(config, paths, facts));
   std::vector<ConfigFile> files{
-      {paths.run + "/containerd.toml", containerd_toml(paths, facts)},
+      {paths.run + "/containerd.toml", containerd_toml(config, paths, facts)},
       {paths.run + "/cni/10-vk8s.conflist", cni_conflist(config, paths, facts)},
       {paths.run + "/kubelet.json", kubelet},
       {paths.run + "/proxy.json", proxy_config(config, paths, facts)},

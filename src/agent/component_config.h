@@ -1,5 +1,6 @@
 // The configuration of each upstream program on a node. Pure: the same node
 // gives the same text, so each is a unit test. argv carries paths, never secrets.
+// Where Kubernetes versions differ, api::traits_of() the node's version decides.
 #pragma once
 
 #include <string>
@@ -34,11 +35,12 @@ using Argv = std::vector<std::string>;
 
 Argv etcd_argv(const NodePaths& paths);
 Argv containerd_argv(const NodePaths& paths);
-Argv pause_import_argv(const NodePaths& paths, const NodeFacts& facts);
+Argv pause_import_argv(const api::NodeConfig& config, const NodePaths& paths,
+                       const NodeFacts& facts);
 Argv api_server_argv(const api::NodeConfig& config, const NodePaths& paths,
                      const NodeFacts& facts);
 Argv controller_manager_argv(const api::NodeConfig& config, const NodePaths& paths);
-Argv scheduler_argv(const NodePaths& paths);
+Argv scheduler_argv(const api::NodeConfig& config, const NodePaths& paths);
 Argv kubelet_argv(const api::NodeConfig& config, const NodePaths& paths, const NodeFacts& facts);
 Argv proxy_argv(const NodePaths& paths);
 Argv coredns_argv(const NodePaths& paths);

@@ -101,6 +101,54 @@ TEST(ComponentConfig, ProxyModeFollowsTheKernel) {
   EXPECT_THAT(file("/proxy.json", config(), old), HasSubstr(R"("mode":"iptables")"));
 }
 
+api::NodeConfig of_version(const std::string& version) {
+  api::NodeConfig node = config();
+  node.kubernetes_version = version;
+  return node;
+}
+
+TEST(ComponentConfig, AnOldProxyUsesIptablesWhateverTheKernel) {
+  EXPECT_THAT(file("/proxy.json", of_version("1.35.4")), HasSubstr(R"("mode":"nftables")"));
+  EXPECT_THAT(file("/proxy.json", of_version("1.20.2")), HasSubstr(R"("mode":"iptables")"));
+}
+
+TEST(ComponentConfig, AnOldKubeletIsToldByFlagsWhatItsConfigurationLacks) {
+  api::NodeConfig node = of_version("1.20.2");
+  node.taints = {{"a", "b", "NoSchedule"}, {"c", "", "NoExecute"}};
+  const auto kubelet = base::parse_json(file("/kubelet.json", node));
+  ASSERT_TRUE(kubelet);
+  for (const char* field : {"failCgroupV1", "containerRuntimeEndpoint", "registerWithTaints",
+                            "mergeDefaultEvictionSettings"}) {
+    EXPECT_EQ(base::find(*kubelet, field), nullptr) << field;
+    EXPECT_THAT(file("/kubelet.json"), HasSubstr(field));
+  }
+  const Argv argv = kubelet_argv(node, {}, facts());
+  EXPECT_THAT(argv, Contains("--container-runtime=remote"));
+  EXPECT_THAT(argv,
+              Contains("--container-runtime-endpoint=unix:///run/containerd/containerd.sock"));
+  EXPECT_THAT(argv, Contains("--register-with-taints=a=b:NoSchedule,c=:NoExecute"));
+  for (const std::string& word : kubelet_argv(config(), {}, facts())) {
+    EXPECT_THAT(word, Not(HasSubstr("container-runtime")));
+  }
+}
+
+TEST(ComponentConfig, OldControllersOpenNoPortWithoutTls) {
+  EXPECT_THAT(controller_manager_argv(of_version("1.20.2"), {}), Contains("--port=0"));
+  EXPECT_THAT(scheduler_argv(of_version("1.20.2"), {}), Contains("--port=0"));
+  EXPECT_THAT(controller_manager_argv(config(), {}), Not(Contains("--port=0")));
+  EXPECT_THAT(scheduler_argv(config(), {}), Not(Contains("--port=0")));
+}
+
+TEST(ComponentConfig, ContainerdIsConfiguredAsItsVersionReads) {
+  EXPECT_THAT(file("/containerd.toml"), HasSubstr("version = 3\n"));
+  const std::string old = file("/containerd.toml", of_version("1.20.2"));
+  EXPECT_THAT(old, HasSubstr("version = 2\n"));
+  EXPECT_THAT(old, HasSubstr(R"(sandbox_image = "docker.io/vk8s/pause:1")"));
+  EXPECT_THAT(old, HasSubstr(R"(config_path = "/run/vk8s/certs.d")"));
+  EXPECT_THAT(pause_import_argv(config(), {}, facts()), Contains("--local"));
+  EXPECT_THAT(pause_import_argv(of_version("1.20.2"), {}, facts()), Not(Contains("--local")));
+}
+
 TEST(ComponentConfig, ApiServerSaysItsAddressAndTakesNoSecretInArgv) {
   const Argv argv = api_server_argv(config(), {}, facts());
   EXPECT_THAT(argv, Contains("--advertise-address=10.1.2.3"));
@@ -182,6 +230,20 @@ TEST(BootstrapObjects, TheDnsServiceHasItsAddressAndNoSelector) {
     }
   }
   EXPECT_TRUE(found);
+}
+
+bool has(const api::NodeConfig& node, const kube::Resource& resource) {
+  const auto objects = bootstrap_objects(node);
+  return objects && std::any_of(objects->begin(), objects->end(), [&](const auto& each) {
+           return each.resource == resource;
+         });
+}
+
+TEST(BootstrapObjects, TheDnsServiceHasTheEndpointsThatTheVersionKnows) {
+  EXPECT_TRUE(has(config(), kube::resources::kEndpointSlice));
+  EXPECT_FALSE(has(config(), kube::resources::kEndpoints));
+  EXPECT_TRUE(has(of_version("1.20.2"), kube::resources::kEndpoints));
+  EXPECT_FALSE(has(of_version("1.20.2"), kube::resources::kEndpointSlice));
 }
 
 TEST(BootstrapObjects, NoRoleHasAWildcard) {

@@ -7,9 +7,29 @@
 namespace vk8s::api {
 namespace {
 
-constexpr std::array<KubernetesRelease, 1> kReleases = {{
+// What a node's image is made of: upstream/releases.
+constexpr std::array<KubernetesRelease, 3> kReleases = {{
     {"1.37", "1.37.2", "vk8s/vnode:v1.37.2"},
+    {"1.35", "1.35.4", "vk8s/vnode:v1.35.4"},
+    {.minor = "1.20",
+     .version = "1.20.2",
+     .image = "vk8s/vnode:v1.20.2",
+     .traits = {.nftables_proxy = false,
+                .merges_eviction_settings = false,
+                .may_fail_on_cgroup_v1 = false,
+                .kubelet_config_has_runtime = false,
+                .serves_only_tls = false,
+                .kubelet_config_has_taints = false,
+                .endpoint_slices = false,
+                .containerd_config_version = 2},
+     .is_end_of_life = true},
 }};
+
+std::string_view minor_of(std::string_view version) {
+  version.remove_prefix(version.starts_with('v') ? 1 : 0);
+  const std::size_t first = version.find('.');
+  return version.substr(0, first == std::string_view::npos ? first : version.find('.', first + 1));
+}
 
 std::string supported_versions() {
   std::string out;
@@ -37,6 +57,11 @@ const KubernetesRelease* find_release(std::string_view version) {
     }
   }
   return nullptr;
+}
+
+const ReleaseTraits& traits_of(std::string_view version) {
+  const KubernetesRelease* release = find_release(minor_of(version));
+  return (release == nullptr ? kReleases.front() : *release).traits;
 }
 
 Result<const KubernetesRelease*> resolve_release(std::string_view version,

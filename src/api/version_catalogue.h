@@ -10,10 +10,27 @@
 
 namespace vk8s::api {
 
+// What the programs of a node know, by which its configuration differs. The
+// defaults are those of today's; the version after each is the first that has it.
+struct ReleaseTraits {
+  bool nftables_proxy = true;              // 1.33: kube-proxy's mode nftables is stable
+  bool merges_eviction_settings = true;    // 1.32: kubelet's mergeDefaultEvictionSettings
+  bool may_fail_on_cgroup_v1 = true;       // 1.31: kubelet's failCgroupV1
+  bool kubelet_config_has_runtime = true;  // 1.27: containerRuntimeEndpoint; before, flags
+  bool serves_only_tls = true;             // 1.24: controllers have no port without TLS to close
+  bool kubelet_config_has_taints = true;   // 1.23: registerWithTaints; before, a flag
+  bool endpoint_slices = true;             // 1.21: discovery.k8s.io/v1; before, Endpoints
+  // Of the containerd in its image: 3 is 2.x, 2 is 1.6 (kubelets before 1.23 speak
+  // only CRI v1alpha2, which 1.7 was the last to serve).
+  int containerd_config_version = 3;
+};
+
 struct KubernetesRelease {
   std::string_view minor;    // "1.37"
   std::string_view version;  // "1.37.2", of the upstream programs
   std::string_view image;    // "vk8s/vnode:v1.37.2", below the installation's registry
+  ReleaseTraits traits = {};
+  bool is_end_of_life = false;  // gets no security fixes any more
 };
 
 // Newest first. The first is the default.
@@ -21,6 +38,9 @@ std::span<const KubernetesRelease> releases();
 
 // By "1.37", "1.37.2" or either with a "v" before it; nullptr if there is none.
 const KubernetesRelease* find_release(std::string_view version);
+
+// Of the release with the same minor version; of the newest for one that has none.
+const ReleaseTraits& traits_of(std::string_view version);
 
 // The version asked for; else the one in the image's tag ("registry/vnode:v1.37.2");
 // else the default. kUnsupported names the versions there are.

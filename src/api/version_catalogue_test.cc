@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.h"
+#include "sys/file.h"
+
 namespace vk8s::api {
 namespace {
 
@@ -44,6 +47,42 @@ TEST(VersionCatalogue, EveryReleasesImageCarriesItsVersion) {
   for (const KubernetesRelease& release : releases()) {
     EXPECT_EQ(image_tag(release.image), "v" + std::string(release.version));
     EXPECT_TRUE(release.version.starts_with(release.minor));
+  }
+}
+
+TEST(VersionCatalogue, KnowsWhatAVersionsProgramsKnow) {
+  EXPECT_TRUE(traits_of("1.37.2").nftables_proxy);
+  EXPECT_FALSE(traits_of("v1.20.2").nftables_proxy);
+  EXPECT_FALSE(traits_of("1.20.15").endpoint_slices);
+  EXPECT_EQ(&traits_of("1.99.0"), &releases().front().traits);
+  EXPECT_EQ(&traits_of(""), &releases().front().traits);
+}
+
+// upstream/releases says what a node image is made of; its pins say the versions.
+TEST(VersionCatalogue, IsThatOfTheUpstreamPrograms) {
+  const std::string upstream = std::string(VK8S_SOURCE_DIR) + "/upstream/";
+  const auto table = sys::read_file(upstream + "releases");
+  ASSERT_TRUE(table);
+  std::vector<std::string> minors;
+  for (const std::string_view line : base::split(*table, '\n')) {
+    if (!line.empty() && !line.starts_with('#')) {
+      minors.emplace_back(line.substr(0, line.find(' ')));
+    }
+  }
+  ASSERT_EQ(minors.size(), releases().size());
+  for (std::size_t i = 0; i < minors.size(); ++i) {
+    const KubernetesRelease& release = releases()[i];
+    EXPECT_EQ(minors[i], release.minor);
+    std::string pins;
+    for (const std::string& file :
+         {i == 0 ? std::string("kubernetes/go.mod") : "kubernetes/go-" + minors[i] + ".mod",
+          "kubernetes-" + minors[i] + "/source.sha256"}) {
+      pins += sys::read_file(upstream + file).value_or("");
+    }
+    const std::string version(release.version);
+    EXPECT_TRUE(pins.find("k8s.io/kubernetes v" + version + "\n") != std::string::npos ||
+                pins.find("really" + version + "-") != std::string::npos)
+        << version << " is not what upstream builds";
   }
 }
 
