@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <tuple>
 
 #include "base/cidr.h"
@@ -77,6 +78,25 @@ std::optional<Problem> network_conflict(const Cluster& cluster) {
   return std::nullopt;
 }
 
+// An installation has the node images it was given, unless a registry has them all.
+Status check_installed(const Cluster& cluster) {
+  const auto& images = cluster.settings.vnode_images;
+  const auto& nodes = cluster.vk8s.spec.nodes;
+  const std::string minor(cluster.release.minor);
+  if (images.empty() || images.contains(minor) || !cluster.settings.image_registry.empty() ||
+      std::none_of(nodes.begin(), nodes.end(), [](const auto& node) { return node.image.empty(); })) {
+    return {};
+  }
+  std::vector<std::string_view> installed;
+  for (const auto& [version, image] : images) {
+    installed.push_back(version);
+  }
+  return fail(Errc::kUnsupported,
+              "spec.kubernetes.version: Kubernetes {0} is not installed here: use one of {1}, or "
+              "ask the administrator for it (--vnode-image {0}=REFERENCE; quickstart.sh --version {0})",
+              minor, fmt::join(installed, ", "));
+}
+
 std::map<std::string, std::string> assigned_pod_cidrs(const std::vector<World::Object>& sets) {
   std::map<std::string, std::string> out;
   for (const World::Object& set : sets) {
@@ -106,6 +126,9 @@ OrProblem<Cluster> prepare_cluster(const api::Vk8s& vk8s, const Settings& settin
   out.release = **release;
   out.settings = settings;
   out.paused = vk8s.wants_pause() && !refuse_pause(vk8s);
+  if (const Status installed = check_installed(out); !installed) {
+    return tl::unexpected<Problem>(problem_of(reason::kUnsupportedVersion, installed.error()));
+  }
   if (const Status allowed = check_policy(out); !allowed) {
     return tl::unexpected<Problem>(problem_of(reason::kNotAllowed, allowed.error()));
   }
