@@ -3,9 +3,12 @@
 # everything, starts the embedded host, installs the operator and creates the sample cluster.
 # Run it again at any time: what is done already takes no time.
 #
-#   quickstart.sh [--nodes N] [--sample FILE] [--until PHASE] [--host-option=OPTION]...
+#   quickstart.sh [--nodes N] [--version KUBERNETES]... [--sample FILE] [--until PHASE]
+#                 [--host-option=OPTION]...
 #
 #   --nodes N              nodes of the embedded host (default 1)
+#   --version KUBERNETES   build and install the node image of another Kubernetes too, as in 1.35
+#                          ('kubectl vk8s versions' lists them); its sample is the one created
 #   --sample FILE          the Vk8s to create (default config/samples/vk8s-1-37.yaml)
 #   --until PHASE          stop after prerequisites, programs, images, host, operator or cluster
 #   --host-option=OPTION   pass on to 'kubectl vk8s host up', as in --host-option=--name=lab
@@ -16,19 +19,33 @@ set -euo pipefail
 
 PHASES=(prerequisites programs images host operator cluster)
 NODES=1
-SAMPLE=$REPO/config/samples/vk8s-1-37.yaml
+SAMPLE=
 UNTIL=cluster
 BUILD_DIR=$REPO/build/release
 CLI=$BUILD_DIR/bin/kubectl-vk8s
 HOST_OPTIONS=()
-VERSION=1.37
+DEFAULT_VERSION=1.37
+VERSIONS=() # beside it
+SAMPLE_VERSION=$DEFAULT_VERSION
 export VK8S_HOST_STATE_DIR=${VK8S_HOST_STATE_DIR:-/var/lib/vk8s-host}
 export KUBECONFIG=$VK8S_HOST_STATE_DIR/kubeconfig
+
+add_version() {
+  SAMPLE_VERSION=$1
+  if [[ $1 != "$DEFAULT_VERSION" ]]; then
+    "$REPO/upstream/build.sh" --list "$1" >/dev/null || exit 1
+    VERSIONS+=("$1")
+  fi
+}
+
+# sample_of KUBERNETES: one master and one worker of it.
+sample_of() { printf '%s' "$REPO/config/samples/vk8s-${1//./-}.yaml"; }
 
 parse_arguments() {
   while (($#)); do
     case $1 in
       --nodes) NODES=${2:?--nodes needs a number} && shift ;;
+      --version) add_version "${2:?--version needs a KUBERNETES version}" && shift ;;
       --sample) SAMPLE=$(realpath "${2:?--sample needs a FILE}") && shift ;;
       --until) UNTIL=${2:?--until needs a phase} && shift ;;
       --host-option=*) HOST_OPTIONS+=("${1#--host-option=}") ;;
@@ -42,6 +59,7 @@ parse_arguments() {
   done
   [[ " ${PHASES[*]} " == *" $UNTIL "* ]] || die "--until $UNTIL: no such phase" "use one of: ${PHASES[*]}"
   [[ $NODES =~ ^[1-9][0-9]?$ ]] || die "--nodes $NODES: not a number of nodes" "use 1 to 64"
+  if [[ -z $SAMPLE ]]; then SAMPLE=$(sample_of "$SAMPLE_VERSION"); fi
   ((EUID == 0)) || die "the embedded host needs root (namespaces, mounts)" "run it with sudo -E"
 }
 
@@ -53,14 +71,25 @@ find_kubectl() {
 
 run_prerequisites() { "$REPO/scripts/install-prerequisites.sh"; }
 
+upstream_programs() {
+  local version
+  "$REPO/upstream/build.sh"
+  for version in "${VERSIONS[@]}"; do
+    "$REPO/upstream/build.sh" --list "$version" | xargs "$REPO/upstream/build.sh"
+  done
+}
+
 run_programs() {
-  group "upstream programs" "$REPO/upstream/build.sh"
+  group "upstream programs" upstream_programs
   find_kubectl
   phase "C++ programs" "the log names the file that does not compile" \
     cmake_build "$BUILD_DIR" release "C++ programs" vk8s-agent vk8s-controller kubectl-vk8s pause
 }
 
-run_images() { group images "$REPO/images/build.sh" --build-dir "$BUILD_DIR"; }
+run_images() {
+  group images "$REPO/images/build.sh" --build-dir "$BUILD_DIR" vnode controller registry busybox \
+    "${VERSIONS[@]/#/vnode-}"
+}
 
 # The CLI prints its own progress.
 host_up() {
@@ -79,16 +108,20 @@ registry() { "$CLI" host status -o json | sed -n 's/.*"registry": *"\([^"]*\)".*
 # By the client certificate that `host up` made for this machine's administrator.
 push_images() {
   "$REPO/images/push.sh" --build-dir "$BUILD_DIR" --pull-registry "$1" \
-    --cert-dir "$VK8S_HOST_STATE_DIR/registry-credentials" "${1%:*}:5001" controller vnode busybox
+    --cert-dir "$VK8S_HOST_STATE_DIR/registry-credentials" "${1%:*}:5001" controller busybox \
+    vnode "${VERSIONS[@]/#/vnode-}"
 }
 
 run_operator() {
-  local registry pushed images
+  local registry pushed images versions vnode_images=() index
   registry=$(registry)
   pushed=$(group "images to the host's registry" push_images "$registry")
   mapfile -t images <<<"$pushed"
-  "$REPO/scripts/deploy.sh" --controller-image "${images[0]}" \
-    --vnode-image "$VERSION=${images[1]}" \
+  versions=("$DEFAULT_VERSION" "${VERSIONS[@]}")
+  for index in "${!versions[@]}"; do
+    vnode_images+=(--vnode-image "${versions[index]}=${images[index + 2]}")
+  done
+  "$REPO/scripts/deploy.sh" --controller-image "${images[0]}" "${vnode_images[@]}" \
     --registry-mirror "https://$registry" --registry-ca "$VK8S_HOST_STATE_DIR/pki/ca.crt"
 }
 

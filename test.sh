@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Builds the tests and runs them. The last line is "N passed, N failed, N skipped" (test cases).
 #
-#   test.sh [--coverage] [unit|integration|root|e2e]...     default: all of them
+#   test.sh [--coverage] [unit|integration|root|e2e|full]...     default: the first four
 #
 #   unit         no root, no network
 #   integration  a real kube-apiserver and etcd, Helm (built first if need be)
 #   root         namespaces, mounts, cgroups
 #   e2e          clusters in a cluster, by the release programs and images (built first if need be)
+#   full         all of them, e2e for every Kubernetes version (minutes to build the first time)
 #   --coverage   prints the line coverage of src/ (presets coverage and asan-ubsan)
 #
-# Environment: VK8S_PRESET (default dev) and VK8S_BUILD_DIR (default build/<preset>) of all but e2e.
+# Environment: VK8S_PRESET (default dev) and VK8S_BUILD_DIR (default build/<preset>) of all but e2e;
+# VK8S_E2E_VERSIONS, Kubernetes versions of e2e beside the default one, as in "1.35 1.20".
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scripts/lib.sh"
 
@@ -18,6 +20,7 @@ BUILD_DIR=${VK8S_BUILD_DIR:-$REPO/build/$PRESET}
 RELEASE_DIR=$REPO/build/release
 RESULTS=$REPO/build/test-results
 COVERAGE=
+VERSIONS=${VK8S_E2E_VERSIONS:-}
 PASSED=0 FAILED=0 SKIPPED=0
 
 # The totals come last whatever happens; a build that fails is one failure.
@@ -50,8 +53,10 @@ build_release() {
 }
 
 build_tests() {
+  local version
   if [[ $1 == e2e ]]; then
     build_release vk8s_e2e_e2e_test
+    for version in $VERSIONS; do "$REPO/images/build.sh" "vnode-$version"; done
   elif [[ ! -e $RESULTS/.built ]]; then
     phase "build ($PRESET)" "the log names the file that does not compile" \
       cmake_build "$BUILD_DIR" "$PRESET" "build ($PRESET)"
@@ -77,7 +82,7 @@ prepare() {
     e2e)
       VK8S_CLI=$RELEASE_DIR/bin/kubectl-vk8s
       VK8S_KUBECTL=$("$REPO/upstream/build.sh" --print-dir kubernetes)/kubectl
-      export VK8S_CLI VK8S_KUBECTL
+      export VK8S_CLI VK8S_KUBECTL VK8S_E2E_VERSIONS=$VERSIONS
       ;;
   esac
 }
@@ -166,12 +171,16 @@ main() {
   while (($#)); do
     case $1 in
       unit | integration | root | e2e) labels+=("$1") ;;
+      full)
+        labels=(unit integration root e2e)
+        VERSIONS=$(sed -n '/^[0-9]/s/ .*//p' "$REPO/upstream/releases" | tail -n +2 | xargs)
+        ;;
       --coverage) COVERAGE=yes ;;
       -h | --help)
         sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1
         return
         ;;
-      *) die "test.sh: '$1' is not a set of tests" "use unit, integration, root or e2e" ;;
+      *) die "test.sh: '$1' is not a set of tests" "use unit, integration, root, e2e or full" ;;
     esac
     shift
   done

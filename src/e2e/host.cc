@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "base/text.h"
+
 namespace vk8s::e2e {
 namespace {
 
@@ -49,6 +51,12 @@ Result<std::unique_ptr<Host>> Host::start() {
                      .environment = {{"VK8S_HOST_STATE_DIR", kStateFolder}},
                      .timeout = minutes(8)};
   quickstart.argv.insert(quickstart.argv.end(), kHostOptions.begin(), kHostOptions.end());
+  const std::string versions = environment("VK8S_E2E_VERSIONS");
+  for (const std::string_view version : base::split(versions, ' ')) {
+    if (!version.empty()) {
+      quickstart.argv.insert(quickstart.argv.end(), {"--version", std::string(version)});
+    }
+  }
   share_cache(quickstart.environment);
   VK8S_TRY(run(quickstart));
   host->kubectl_.emplace(environment("VK8S_KUBECTL"), std::string(kStateFolder) + "/kubeconfig");

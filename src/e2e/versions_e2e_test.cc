@@ -1,0 +1,143 @@
+// The same work on every Kubernetes version of the catalogue.
+#include <algorithm>
+#include <set>
+
+#include "api/version_catalogue.h"
+#include "e2e/fixture.h"
+#include "e2e/workload.h"
+
+namespace vk8s::e2e {
+namespace {
+
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string sample_name(const api::KubernetesRelease& release) {
+  std::string name = fmt::format("vk8s-{}", release.minor);
+  std::replace(name.begin(), name.end(), '.', '-');
+  return name;
+}
+
+// The sample of one version, in a namespace of its own; its parameter is the version.
+class VersionsTest : public HostTest, public testing::WithParamInterface<api::KubernetesRelease> {
+ protected:
+  void SetUp() override {
+    HostTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) {
+      return;
+    }
+    if (!is_installed()) {
+      GTEST_SKIP() << "no node image of Kubernetes " << GetParam().minor
+                   << " is installed: run ./test.sh full";
+    }
+    name_ = sample_name(GetParam());
+    ensure_namespace(name_);
+    const std::string manifest =
+        sys::read_file(fmt::format("{}/config/samples/{}.yaml", VK8S_SOURCE_DIR, name_)).value();
+    ASSERT_TRUE(ok(kubectl()({"-n", name_, "apply", "--server-side", "-f", "-"}, manifest)));
+    ASSERT_TRUE(ok(kubectl().wait({"-n", name_, "vk8s/" + name_},
+                                  "jsonpath={.status.phase}=Running", seconds(180))));
+    auto cluster = VirtualCluster::attach(host(), name_, name_);
+    ASSERT_TRUE(ok(cluster));
+    cluster_.emplace(*std::move(cluster));
+  }
+
+  void TearDown() override {
+    if (cluster_) {
+      EXPECT_TRUE(ok(cluster_->remove()));
+    }
+  }
+
+  // What the operator was told: its generated ConfigMap.
+  bool is_installed() const {
+    const auto config = kubectl()({"-n", "vk8s-system", "get", "configmap", "-l",
+                                   "app=vk8s-controller-manager", "-o", "yaml"});
+    return config && config->find(fmt::format("\"{}=", GetParam().minor)) != std::string::npos;
+  }
+
+  const Kubectl& inside() const { return cluster_->kubectl(); }
+  Result<std::string> in_client(std::vector<std::string> command) const {
+    command.insert(command.begin(), {"exec", "client", "--"});
+    return inside()(std::move(command));
+  }
+
+  void expect_nodes();
+  void expect_service_by_name();
+  void expect_volume();
+
+  std::string name_;
+  std::optional<VirtualCluster> cluster_;
+};
+
+void VersionsTest::expect_nodes() {
+  const auto nodes = inside()({"get", "nodes", "--no-headers"});
+  ASSERT_TRUE(ok(nodes));
+  EXPECT_THAT(*nodes, HasSubstr(name_ + "-master-1"));
+  EXPECT_THAT(*nodes, HasSubstr(name_ + "-worker-1"));
+  EXPECT_THAT(*nodes, HasSubstr(fmt::format("v{}", GetParam().version)));
+  EXPECT_THAT(*nodes, Not(HasSubstr("NotReady")));
+  const auto version =
+      kubectl()({"-n", name_, "get", "vk8s", name_, "-o", "jsonpath={.status.version}"});
+  ASSERT_TRUE(ok(version));
+  EXPECT_EQ(*version, GetParam().version);
+}
+
+// From one node to pods on both, through DNS and a Service.
+void VersionsTest::expect_service_by_name() {
+  const std::string fetch =
+      "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 web.default.svc.cluster.local 80 | tail -n 1";
+  std::set<std::string> answers;
+  EXPECT_TRUE(ok(wait_until(
+      [&] {
+        const auto answer = in_client({"sh", "-c", fetch});
+        if (answer && !answer->empty()) {
+          answers.insert(*answer);
+        }
+        return Answer{answers.size() == 3, answer ? *answer : answer.error().message()};
+      },
+      seconds(60), "all three pods answer")));
+  const auto where = inside()(
+      {"get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].spec.nodeName}"});
+  ASSERT_TRUE(ok(where));
+  EXPECT_THAT(*where, HasSubstr(name_ + "-master-1"));
+  EXPECT_THAT(*where, HasSubstr(name_ + "-worker-1"));
+  const auto address = in_client({"nslookup", "kubernetes.default.svc.cluster.local"});
+  ASSERT_TRUE(ok(address));
+  EXPECT_THAT(*address, HasSubstr("100.80.0.1"));
+}
+
+void VersionsTest::expect_volume() {
+  ASSERT_TRUE(ok(in_client({"sh", "-c", "echo kept >/data/file"})));
+  ASSERT_TRUE(ok(inside()({"delete", "pod", "client", "--wait=true"})));
+  ASSERT_TRUE(ok(inside().apply(client_manifest())));
+  ASSERT_TRUE(ok(inside().wait({"pod/client"}, "condition=Ready")));
+  const auto read = in_client({"cat", "/data/file"});
+  ASSERT_TRUE(ok(read));
+  EXPECT_EQ(*read, "kept\n");
+}
+
+TEST_P(VersionsTest, RunsADeploymentWithDnsAndVolumes) {
+  expect_nodes();
+  ASSERT_TRUE(ok(inside().apply(web_manifest(3) + "---\n" + client_manifest())));
+  ASSERT_TRUE(ok(inside().wait({"deployment/web"}, "condition=Available")));
+  ASSERT_TRUE(ok(inside().wait({"pod/client"}, "condition=Ready")));
+  expect_service_by_name();
+  expect_volume();
+  const auto logs = inside()({"logs", "client"});
+  ASSERT_TRUE(ok(logs));
+  EXPECT_EQ(*logs, "started\n");
+}
+
+// The default version has its own, longer test (SampleTest).
+INSTANTIATE_TEST_SUITE_P(Catalogue, VersionsTest,
+                         testing::ValuesIn(api::releases().subspan(1).begin(),
+                                           api::releases().end()),
+                         [](const auto& info) {
+                           std::string name = "Kubernetes" + std::string(info.param.minor);
+                           std::replace(name.begin(), name.end(), '.', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace vk8s::e2e
