@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Builds the tests and runs them. The last line is "N passed, N failed, N skipped" (test cases).
 #
-#   test.sh [--coverage] [unit|integration|root|e2e|full]...     default: the first four
+#   test.sh [--coverage] [unit|integration|root|e2e|vm|full]...     default: the first four
 #
 #   unit         no root, no network
 #   integration  a real kube-apiserver and etcd, Helm (built first if need be)
 #   root         namespaces, mounts, cgroups
 #   e2e          clusters in a cluster, by the release programs and images (built first if need be)
+#   vm           the main job on cgroup v2, in an emulated machine: many minutes (tests/vm)
 #   full         all of them, e2e for every Kubernetes version (minutes to build the first time)
 #   --coverage   prints the line coverage of src/ (presets coverage and asan-ubsan)
 #
@@ -57,7 +58,7 @@ build_tests() {
   if [[ $1 == e2e ]]; then
     build_release vk8s_e2e_e2e_test
     for version in $VERSIONS; do "$REPO/images/build.sh" "vnode-$version"; done
-  elif [[ ! -e $RESULTS/.built ]]; then
+  elif [[ $1 != vm && ! -e $RESULTS/.built ]]; then
     phase "build ($PRESET)" "the log names the file that does not compile" \
       cmake_build "$BUILD_DIR" "$PRESET" "build ($PRESET)"
     touch "$RESULTS/.built"
@@ -71,7 +72,7 @@ prepare() {
       "$REPO/upstream/build.sh" kubernetes etcd helm
       export_upstream kubernetes etcd helm
       ;;
-    root)
+    root | vm)
       build_release
       mapfile -t names < <("$REPO/upstream/build.sh" --list)
       export_upstream "${names[@]}"
@@ -166,13 +167,26 @@ print_coverage() {
   say "  $(grep '^lines:' "$LOGS/coverage.log")"
 }
 
+# One line of a check in the machine: "pass NAME SECONDS", "fail NAME: WHY".
+run_vm() {
+  local results=$RESULTS/vm
+  if ! command -v qemu-system-x86_64 >/dev/null; then
+    SKIPPED=$((SKIPPED + 1))
+    say "  skipped vm: no qemu-system-x86_64, run scripts/install-prerequisites.sh --with vm"
+    return
+  fi
+  group "vm tests" "$REPO/tests/vm/run.sh" --results "$results" >/dev/null || true
+  PASSED=$((PASSED + $(grep -c '^pass ' "$results/checks")))
+  FAILED=$((FAILED + $(grep -c '^fail ' "$results/checks")))
+}
+
 main() {
   local labels=() label
   while (($#)); do
     case $1 in
-      unit | integration | root | e2e) labels+=("$1") ;;
+      unit | integration | root | e2e | vm) labels+=("$1") ;;
       full)
-        labels=(unit integration root e2e)
+        labels=(unit integration root e2e vm)
         VERSIONS=$(sed -n '/^[0-9]/s/ .*//p' "$REPO/upstream/releases" | tail -n +2 | xargs)
         ;;
       --coverage) COVERAGE=yes ;;
@@ -180,7 +194,7 @@ main() {
         sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1
         return
         ;;
-      *) die "test.sh: '$1' is not a set of tests" "use unit, integration, root, e2e or full" ;;
+      *) die "test.sh: '$1' is not a set of tests" "use unit, integration, root, e2e, vm or full" ;;
     esac
     shift
   done
@@ -191,7 +205,7 @@ main() {
   for label in "${labels[@]}"; do
     build_tests "$label"
     prepare "$label"
-    run_label "$label"
+    if [[ $label == vm ]]; then run_vm; else run_label "$label"; fi
   done
   if [[ -n $COVERAGE ]]; then print_coverage; fi
 }

@@ -1,6 +1,11 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building, testing and running need. Does nothing, quickly, when
-# all are there. With --list it prints the names.
+# all are there.
+#
+#   scripts/install-prerequisites.sh [--with vm]... [--list]
+#
+#   --with vm   what the tests in a virtual machine need as well (./test.sh vm)
+#   --list      print the names, install nothing
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -19,6 +24,9 @@ PACKAGES=(
   conntrack iproute2 iptables nftables procps util-linux
 )
 
+# More, when asked for.
+VM_PACKAGES=(cpio e2fsprogs qemu-system-x86)
+
 is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
 missing_packages() {
@@ -35,8 +43,21 @@ install_packages() {
 }
 
 main() {
-  local missing
-  if [[ ${1:-} == --list ]]; then
+  local missing list=
+  while (($#)); do
+    case $1 in
+      -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
+      --list) list=yes ;;
+      --with)
+        [[ ${2:-} == vm ]] || die "--with '${2:-}': there is no such list" "use vm"
+        PACKAGES+=("${VM_PACKAGES[@]}")
+        shift
+        ;;
+      *) die "scripts/install-prerequisites.sh: '$1' is not an option" "see --help" ;;
+    esac
+    shift
+  done
+  if [[ $list ]]; then
     printf '%s\n' "${PACKAGES[@]}"
     return
   fi
