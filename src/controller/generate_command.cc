@@ -13,6 +13,7 @@ namespace {
 std::vector<GeneratedFile> files_of(std::string_view what) {
   const std::string prefix = what.empty()      ? std::string()
                              : what == "chart" ? std::string("charts/vk8s/")
+                             : what == "api"   ? std::string("docs/api.md")
                                                : fmt::format("config/{}/", what);
   std::vector<GeneratedFile> out;
   for (GeneratedFile& file : generated_files()) {
@@ -24,7 +25,7 @@ std::vector<GeneratedFile> files_of(std::string_view what) {
 }
 
 tl::unexpected<Error> unknown(std::string_view what) {
-  return fail(Errc::kInvalidArgument, "generate \"{}\": there are crd, rbac, manager and chart",
+  return fail(Errc::kInvalidArgument, "generate \"{}\": there are crd, rbac, manager, chart and api",
               what);
 }
 

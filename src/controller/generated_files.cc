@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "controller/api_reference.h"
 #include "controller/chart.h"
 #include "controller/manifests.h"
 #include "controller/yaml_writer.h"
@@ -19,6 +20,7 @@ std::vector<GeneratedFile> generated_files() {
       {"config/rbac/rbac.yaml", generated_header("rbac") + to_yaml(rbac_manifests())},
       {"config/manager/manager.yaml",
        generated_header("manager") + to_yaml(deployment_manifests())},
+      {"docs/api.md", api_reference()},
   };
   for (GeneratedFile& file : chart_files()) {
     out.push_back(std::move(file));
