@@ -125,14 +125,46 @@ run_operator() {
     --registry-mirror "https://$registry" --registry-ca "$VK8S_HOST_STATE_DIR/pki/ca.crt"
 }
 
-create_sample() {
-  "$KUBECTL" apply --server-side -f "$SAMPLE"
-  "$KUBECTL" wait -f "$SAMPLE" --for=jsonpath='{.status.phase}'=Running --timeout=300s
+# Its own live view: a line a node on a terminal, a line a change elsewhere.
+watch_sample() {
+  "$CLI" watch "$1" --timeout 300 >&"$VK8S_UI" ||
+    die "the cluster is not Running" "'$CLI doctor $1' says what to do"
+}
+
+# A pod inside, as its user would run one; busybox comes from the host's registry.
+run_pod() {
+  local kubeconfig=$1
+  "$CLI" kubeconfig "$2" --file "$kubeconfig"
+  "$KUBECTL" --kubeconfig "$kubeconfig" run hello --image=busybox --restart=Never \
+    --image-pull-policy=IfNotPresent --dry-run=client -o yaml -- sleep 86400 |
+    "$KUBECTL" --kubeconfig "$kubeconfig" apply --server-side -f -
+  "$KUBECTL" --kubeconfig "$kubeconfig" wait pod/hello --for=condition=Ready --timeout=60s
 }
 
 run_cluster() {
-  phase "cluster of $(basename "$SAMPLE")" "'kubectl describe vk8s' shows its conditions" \
-    create_sample
+  local name kubeconfig
+  phase "$(basename "$SAMPLE")" "the log has the API server's answer" \
+    "$KUBECTL" apply --server-side -f "$SAMPLE"
+  name=$("$KUBECTL" get -f "$SAMPLE" -o 'jsonpath={.metadata.name}')
+  watch_sample "$name"
+  kubeconfig=$(mktemp)
+  # shellcheck disable=SC2064  # the path is meant as it is now
+  trap "rm -f -- '$kubeconfig'" EXIT
+  phase "a pod in the cluster" "'$CLI doctor $name' says what is wrong" run_pod "$kubeconfig" "$name"
+  show_next_steps "$name"
+}
+
+show_next_steps() {
+  say ""
+  say "The cluster $1 is there. Go on with:"
+  say "  export PATH=$BUILD_DIR/bin:$(dirname "$KUBECTL"):\$PATH"
+  say "  export KUBECONFIG=$KUBECONFIG"
+  say "  kubectl get vk8s                     # the clusters of this host"
+  say "  kubectl vk8s shell $1         # a shell whose kubectl talks to the cluster"
+  say "  kubectl vk8s kubeconfig $1 --merge"
+  say "  kubectl vk8s create team-a --workers 2 --wait"
+  say "  kubectl vk8s host down --purge       # takes all of it away"
+  say ""
 }
 
 main() {

@@ -14,6 +14,8 @@ namespace {
 constexpr const char* kApiServer = "kube-apiserver";
 // A worker's: the master's, as it is seen from here.
 constexpr const char* kOutsideApiServer = "api-server";
+// Certificates live a year and are renewed after two thirds of it.
+constexpr auto kRenewalInterval = std::chrono::hours(6);
 // Of the 30 s that a vnode's pod has in all.
 constexpr auto kPodStopTimeout = std::chrono::seconds(15);
 
@@ -64,6 +66,7 @@ Result<std::unique_ptr<Agent>> Agent::start(EventLoop& loop, NodePaths paths, Lo
   VK8S_TRY(agent->create_clients());
   VK8S_TRY(agent->add_components());
   agent->supervisor_->start();
+  agent->renew_later();
   return agent;
 }
 
@@ -244,6 +247,35 @@ void Agent::update_overlay() {
     }
   }
   overlay_->set_peers(std::move(peers));
+}
+
+void Agent::renew_later() {
+  renewal_ = loop_.after(kRenewalInterval, [this] {
+    if (const Status renewed = renew_certificates(); !renewed) {
+      log_.error("certificates not renewed", {{"error", renewed.error().message()}});
+    }
+    renew_later();
+  });
+}
+
+// What is due after two thirds of its life is issued anew, or was by the controller;
+// the upstream programs read their files again by themselves.
+Status Agent::renew_certificates() {
+  const bool is_master = config_.role == api::NodeRole::kMaster;
+  if (is_master) {
+    const auto issued =
+        VK8S_TRY(ensure_leaves(paths_, master_leaves(config_, facts_.node_ip),
+                               std::chrono::system_clock::now()));
+    if (!issued.empty()) {
+      log_.info("certificates renewed", {{"count", issued.size()}});
+    }
+  }
+  const auto agent = VK8S_TRY(is_master ? bootstrap_identity(paths_, config_)
+                                        : given_identity(paths_, config_, "agent-kube"));
+  client_->set_client_certificate(agent.client_certificate_pem, agent.client_key_pem);
+  const auto kubelet = VK8S_TRY(given_identity(paths_, config_, "kubelet"));
+  node_client_->set_client_certificate(kubelet.client_certificate_pem, kubelet.client_key_pem);
+  return status_server_->reload_certificate(paths_);
 }
 
 void Agent::stop(std::function<void()> stopped) {

@@ -47,6 +47,8 @@ class Agent {
   void on_node_deleted(const Json& node);
   void claim_pod_cidr();
   void update_overlay();
+  void renew_later();
+  Status renew_certificates();
 
   EventLoop& loop_;
   NodePaths paths_;
@@ -69,6 +71,7 @@ class Agent {
   std::unique_ptr<Supervisor> supervisor_;
   kube::Call pod_cidr_call_;
   bool watching_ = false;
+  Registration renewal_;
 };
 
 }  // namespace vk8s::agent

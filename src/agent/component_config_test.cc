@@ -233,7 +233,7 @@ TEST(BootstrapObjects, TheDnsServiceHasItsAddressAndNoSelector) {
 }
 
 bool has(const api::NodeConfig& node, const kube::Resource& resource) {
-  const auto objects = bootstrap_objects(node);
+  const auto objects = bootstrap_objects(node, "CA");
   return objects && std::any_of(objects->begin(), objects->end(), [&](const auto& each) {
            return each.resource == resource;
          });

@@ -31,6 +31,11 @@ Result<std::unique_ptr<StatusServer>> StatusServer::start(EventLoop& loop, const
   return server;
 }
 
+Status StatusServer::reload_certificate(const NodePaths& paths) {
+  return server_->set_certificate(VK8S_TRY(sys::read_file(paths.given("agent.crt"))),
+                                  VK8S_TRY(sys::read_file(paths.given("agent.key"))));
+}
+
 StatusServer::~StatusServer() {
   for (const auto& [id, stream] : streams_) {
     tracker_.unfollow(id);

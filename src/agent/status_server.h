@@ -32,6 +32,8 @@ class StatusServer {
   StatusServer(const StatusServer&) = delete;
   StatusServer& operator=(const StatusServer&) = delete;
 
+  // Takes up a certificate that was renewed on disk; connections that are open stay.
+  Status reload_certificate(const NodePaths& paths);
   std::uint16_t port() const { return server_->port(); }
 
  private:

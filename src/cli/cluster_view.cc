@@ -125,7 +125,7 @@ std::string age_text(std::string_view created, base::WallTime now) {
 }
 
 bool is_bad_when_true(std::string_view condition_type) {
-  static constexpr std::array<std::string_view, 5> kBad = {
+  static constexpr std::array<std::string_view, 7> kBad = {
       "Degraded", "Ephemeral", "NameConflict", "NodeNameConflict", "PortsNotOpen",
       "DrainingNode", "ResourcesMissing"};
   return std::find(kBad.begin(), kBad.end(), condition_type) != kBad.end();

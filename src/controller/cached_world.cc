@@ -49,7 +49,7 @@ CachedWorld::CachedWorld(Timers& timers, kube::Client& client, OnChange on_chang
 
   kube::InformerOptions nodes;
   nodes.resource = resources::kNode;
-  nodes.projection = kube::keep_fields({"status.addresses", "status.allocatable",
+  nodes.projection = kube::keep_fields({"spec.podCIDR", "status.addresses", "status.allocatable",
                                          "status.conditions"});
   add(timers, client, std::move(nodes), [this](const Json&) { tell_all(); }, log);
 }

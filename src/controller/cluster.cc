@@ -24,7 +24,10 @@ bool is_allowed(const Cluster& cluster, std::string_view image) {
         return image == catalogue_image(cluster.settings, release);
       });
   return of_catalogue || std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& prefix) {
-           return !prefix.empty() && image.starts_with(prefix);
+           // Up to a boundary: "registry/vk8s" is no "registry/vk8s-of-others".
+           return !prefix.empty() && image.starts_with(prefix) &&
+                  (image.size() == prefix.size() || prefix.ends_with('/') ||
+                   std::string_view("/:@").find(image[prefix.size()]) != std::string_view::npos);
          });
 }
 

@@ -29,6 +29,7 @@ struct Settings {
   // Where nodes look for the images of their pods, whatever registry these name.
   std::string registry_mirror;                    // "https://registry.example:5000"; "" = none
   std::string registry_ca_pem;                    // "" = the system's CAs
+  std::string host_api_address;                   // the host's own API server; "" = not an address
 };
 
 // What the host says.

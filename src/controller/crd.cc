@@ -203,7 +203,13 @@ JsonArray spec_rules() {
                 fmt::format("spec.kubernetes.{} is immutable", field),
                 fmt::format(".kubernetes.{}", field));
   };
-  return JsonArray{same("podNetworkCidr"), same("serviceCidr")};
+  // Its volume is the cluster's state: under another name it would begin empty.
+  Json same_master =
+      rule("self.nodes.all(n, n.role != 'master' || "
+           "oldSelf.nodes.exists(o, o.name == n.name && o.role == 'master'))",
+           "spec.nodes[]: the master's name is immutable: its volume holds the cluster's state",
+           ".nodes");
+  return JsonArray{same("podNetworkCidr"), same("serviceCidr"), std::move(same_master)};
 }
 
 JsonObject spec_schema() {

@@ -81,7 +81,7 @@ TEST(GenerateCommand, NamesWhatThereIs) {
   EXPECT_TRUE(generate("manager"));
   const auto none = generate("everything");
   ASSERT_FALSE(none);
-  EXPECT_NE(none.error().message().find("crd, rbac, manager and chart"), std::string::npos);
+  EXPECT_NE(none.error().message().find("crd, rbac, manager, chart and api"), std::string::npos);
   const auto several = generate("chart");
   ASSERT_FALSE(several);
   EXPECT_NE(several.error().message().find("--into"), std::string::npos);

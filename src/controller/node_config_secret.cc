@@ -78,6 +78,17 @@ api::NodeConfig node_config(const Cluster& cluster, const api::NodeSpec& node) {
   return out;
 }
 
+}  // namespace
+
+std::string node_config_fingerprint(const Cluster& cluster, const api::NodeSpec& node) {
+  Cluster without_host = cluster;
+  without_host.host = {};
+  return fingerprint({base::to_string(api::to_json(node_config(without_host, node))),
+                      cluster.settings.registry_ca_pem});
+}
+
+namespace {
+
 // What a node is told: node.json follows the spec, the certificates are kept
 // until they are due or what they were made from changes.
 class NodeConfigSecret final : public SecretResource {

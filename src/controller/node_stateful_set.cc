@@ -13,6 +13,9 @@ constexpr std::string_view kAgentPath = "/opt/vk8s/bin/vk8s-agent";
 constexpr std::string_view kConfigPath = "/etc/vk8s/config";
 constexpr std::string_view kStatePath = "/var/lib/vk8s";
 
+// Of a pod: what it was told at its start, as a fingerprint. A change rolls the node.
+constexpr std::string_view kNodeConfigAnnotation = "vk8s.sktelecom.com/node-config";
+
 // What the host reserves for a node where the user does not say. Without this the
 // API server would reserve the whole limit, and small hosts could not overcommit.
 struct DefaultRequest {
@@ -283,6 +286,9 @@ class NodeStatefulSet final : public Resource {
     selector["matchLabels"] = std::move(labels);
     JsonObject template_metadata;
     template_metadata["labels"] = node_labels(cluster, node);
+    JsonObject annotations;
+    annotations[kNodeConfigAnnotation] = node_config_fingerprint(cluster, node);
+    template_metadata["annotations"] = std::move(annotations);
     JsonObject tmpl;
     tmpl["metadata"] = std::move(template_metadata);
     tmpl["spec"] = pod_spec(cluster, node);

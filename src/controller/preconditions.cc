@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <tuple>
 
 #include "base/cidr.h"
@@ -18,6 +19,32 @@ Problem problem_of(std::string_view reason, const Error& error) {
 
 std::string text(const Json& object, std::string_view path) {
   return std::string(base::get_string(object, path).value_or(""));
+}
+
+// "1.37" of "1.37.2" as a number; nothing if it is none.
+std::optional<int> minor_of(std::string_view version) {
+  int major = 0;
+  int minor = 0;
+  const std::string text(version);
+  return std::sscanf(text.c_str(), "%d.%d", &major, &minor) == 2 ? std::optional(minor)
+                                                                 : std::nullopt;
+}
+
+// etcd's data of a newer version is not an older one's, and Kubernetes supports
+// upgrades by one minor version only.
+std::optional<Problem> version_conflict(const api::Vk8s& vk8s,
+                                        const api::KubernetesRelease& release) {
+  const auto from = minor_of(vk8s.status.version);
+  const auto to = minor_of(release.minor);
+  if (!from || !to || *from == *to || *from + 1 == *to) {
+    return std::nullopt;
+  }
+  return Problem{api::phase::kFail, std::string(reason::kUnsupportedVersion),
+                 fmt::format("spec.kubernetes.version {}: the cluster runs {}, and Kubernetes goes "
+                             "up one minor version at a time and never down: set a version it can "
+                             "go to, or create another cluster",
+                             release.minor, vk8s.status.version),
+                 {}};
 }
 
 // Who of two was first: by creation, then by name.
@@ -50,12 +77,29 @@ std::optional<Problem> node_name_conflict(const api::Vk8s& vk8s, const World& wo
   return std::nullopt;
 }
 
-// A network inside that holds an address of the host could not reach that address.
-std::optional<Problem> network_conflict(const Cluster& cluster) {
-  std::vector<std::string> addresses = cluster.host.node_addresses;
-  if (!cluster.host.api_address.empty()) {
-    addresses.push_back(cluster.host.api_address);
+// The host's networks as far as they are known: its nodes' addresses and pods, and
+// its own API server's Service, which stands for the range of Services.
+std::vector<Cidr> host_networks(const Settings& settings, const World& world) {
+  std::vector<Cidr> out;
+  const auto add_address = [&out](const std::string& text_address) {
+    if (const auto address = IpAddress::parse(text_address)) {
+      out.push_back(*Cidr::create(*address, address->bits()));
+    }
+  };
+  for (const std::string& address : host_addresses(world)) {
+    add_address(address);
   }
+  add_address(settings.host_api_address);
+  for (const World::Object& node : world.list(kube::resources::kNode, "")) {
+    if (const auto pods = Cidr::parse(text(*node, "spec.podCIDR"))) {
+      out.push_back(*pods);
+    }
+  }
+  return out;
+}
+
+// A network inside that holds an address of the host could not reach that address.
+std::optional<Problem> network_conflict(const Cluster& cluster, const World& world) {
   const auto& spec = cluster.vk8s.spec;
   for (const auto& [field, network] : {std::pair("podNetworkCidr", spec.pod_network_cidr),
                                        std::pair("serviceCidr", spec.service_cidr)}) {
@@ -64,13 +108,12 @@ std::optional<Problem> network_conflict(const Cluster& cluster) {
       return problem_of(reason::kInvalidSpec,
                         Error(cidr.error()).context("spec.kubernetes.{}", field));
     }
-    for (const std::string& text_address : addresses) {
-      const auto address = IpAddress::parse(text_address);
-      if (address && cidr->contains(*address)) {
+    for (const Cidr& of_host : host_networks(cluster.settings, world)) {
+      if (cidr->overlaps(of_host)) {
         return Problem{api::phase::kFail, std::string(reason::kNetworkConflict),
-                       fmt::format("spec.kubernetes.{} {} holds {}, an address of the host: create "
-                                   "the cluster with another network",
-                                   field, network, text_address),
+                       fmt::format("spec.kubernetes.{} {} overlaps {} of the host: create the "
+                                   "cluster with another network",
+                                   field, network, of_host.to_string()),
                        {}};
       }
     }
@@ -121,6 +164,9 @@ OrProblem<Cluster> prepare_cluster(const api::Vk8s& vk8s, const Settings& settin
   if (!release) {
     return tl::unexpected<Problem>(problem_of(reason::kUnsupportedVersion, release.error()));
   }
+  if (auto conflict = version_conflict(vk8s, **release)) {
+    return tl::unexpected<Problem>(*std::move(conflict));
+  }
   Cluster out;
   out.vk8s = vk8s;
   out.release = **release;
@@ -143,7 +189,7 @@ OrProblem<Cluster> prepare_cluster(const api::Vk8s& vk8s, const Settings& settin
   }
   out.pod_cidrs = *std::move(cidrs);
   out.host.node_addresses = host_addresses(world);
-  if (auto conflict = network_conflict(out)) {
+  if (auto conflict = network_conflict(out, world)) {
     return tl::unexpected<Problem>(*std::move(conflict));
   }
   return out;

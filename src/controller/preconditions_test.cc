@@ -44,6 +44,30 @@ TEST_F(Preconditions, HoldForAnAdmittedCluster) {
   EXPECT_THAT(cluster->host.node_addresses, ElementsAre("192.0.2.10", "192.0.2.11"));
 }
 
+TEST_F(Preconditions, RefuseNetworksOfTheHost) {
+  world_.put(kube::resources::kNode,
+             base::parse_json(R"({"metadata":{"name":"a"},"spec":{"podCIDR":"100.72.3.0/24"}})")
+                 .value());
+  EXPECT_EQ(reason_of(vk8s()), "NetworkConflict");
+  FakeWorld empty;
+  Settings settings;
+  settings.host_api_address = "100.80.0.1";
+  const auto cluster = prepare_cluster(vk8s(), settings, empty);
+  ASSERT_FALSE(cluster);
+  EXPECT_EQ(cluster.error().reason, "NetworkConflict");
+  EXPECT_THAT(cluster.error().message, HasSubstr("serviceCidr 100.80.0.0/16"));
+}
+
+TEST_F(Preconditions, RefuseToGoDownOrToSkipAVersion) {
+  api::Vk8s upgraded = vk8s();
+  for (const auto& [running, reason] : std::vector<std::pair<const char*, const char*>>{
+           {"1.37.1", ""}, {"1.36.4", ""}, {"1.35.9", "UnsupportedVersion"},
+           {"1.38.0", "UnsupportedVersion"}}) {
+    upgraded.status.version = running;
+    EXPECT_EQ(reason_of(upgraded), reason) << running;
+  }
+}
+
 TEST_F(Preconditions, KeepThePodNetworkOfANode) {
   world_.put(kube::resources::kStatefulSet, base::parse_json(R"({"metadata":{
       "namespace":"team-a","name":"demo-worker-1","labels":{"clusterName":"demo"},

@@ -26,6 +26,16 @@ std::string new_identity() {
   return fmt::format("{}_{:08x}{:08x}", host.data(), random(), random());
 }
 
+// "10.96.0.1" of "https://10.96.0.1:443".
+std::string host_of(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  url.remove_prefix(scheme == std::string_view::npos ? 0 : scheme + 3);
+  if (url.starts_with('[')) {
+    return std::string(url.substr(1, url.find(']') - 1));
+  }
+  return std::string(url.substr(0, url.find_first_of(":/")));
+}
+
 // SIGTERM and SIGINT as a readable descriptor; blocked for all threads to come.
 Result<UniqueFd> open_signals() {
   sigset_t set;
@@ -53,12 +63,13 @@ Result<kube::ClientConfig> client_config(const ProgramOptions& options) {
 Status serve(const ProgramOptions& options, const Log& log) {
   const UniqueFd signals = VK8S_TRY(open_signals());
   EventLoop loop;
-  const auto client = VK8S_TRY(
-      kube::Client::create(loop, VK8S_TRY(client_config(options)), log.child("kube")));
+  const kube::ClientConfig config = VK8S_TRY(client_config(options));
+  const auto client = VK8S_TRY(kube::Client::create(loop, config, log.child("kube")));
   const auto agents = VK8S_TRY(http::Client::create(loop, {}, log.child("agents")));
 
   ManagerOptions manager_options;
   manager_options.settings = options.settings;
+  manager_options.settings.host_api_address = host_of(config.server);
   manager_options.leader_elect = options.leader_elect;
   manager_options.lease_namespace = kSystemNamespace;
   manager_options.identity = new_identity();

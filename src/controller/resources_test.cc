@@ -101,6 +101,19 @@ TEST(NodeStatefulSet, IsOnePodThatOnlyTheControllerReplaces) {
   EXPECT_EQ(text(object, "spec.volumeClaimTemplates.0.spec.resources.requests.storage"), "8Gi");
 }
 
+TEST(NodeStatefulSet, StartsANodeAnewForWhatItIsTold) {
+  Cluster cluster = demo_cluster();
+  const auto told = [&cluster] {
+    const Json set = make_node_stateful_set("demo-master-1")->desired(cluster);
+    return base::to_string(*base::find(set, "spec.template.metadata.annotations"));
+  };
+  const std::string before = told();
+  cluster.host.node_addresses.push_back("192.0.2.12");
+  EXPECT_EQ(told(), before) << "a new host node is no reason";
+  cluster.vk8s.spec.nodes.front().labels["zone"] = "a";
+  EXPECT_NE(told(), before);
+}
+
 TEST(NodeStatefulSet, GivesTheVolumeToTheVk8sUnlessItIsRetained) {
   Cluster cluster = demo_cluster();
   const Json deleted = make_node_stateful_set("demo-master-1")->desired(cluster);

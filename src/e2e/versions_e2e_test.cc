@@ -133,8 +133,8 @@ TEST_P(VersionsTest, RunsADeploymentWithDnsAndVolumes) {
 INSTANTIATE_TEST_SUITE_P(Catalogue, VersionsTest,
                          testing::ValuesIn(api::releases().subspan(1).begin(),
                                            api::releases().end()),
-                         [](const auto& info) {
-                           std::string name = "Kubernetes" + std::string(info.param.minor);
+                         [](const auto& version) {
+                           std::string name = "Kubernetes" + std::string(version.param.minor);
                            std::replace(name.begin(), name.end(), '.', '_');
                            return name;
                          });

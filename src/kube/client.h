@@ -153,6 +153,10 @@ class Client {
                            std::string_view subresource = "") = 0;
   virtual Call remove(const Resource&, const ObjectKey&, const DeleteOptions&, Callback) = 0;
   virtual Call raw(RawRequest, std::function<void(Result<RawResponse>)>) = 0;
+  // Who one is from the next request on: a certificate that was renewed. Requests
+  // and watches that run go on with the one they began with.
+  virtual void set_client_certificate(const std::string& /*certificate_pem*/,
+                                      const std::string& /*key_pem*/) {}
 
   // Each event in order; then done once: a value when the server ended it in
   // good order (go on from the last resourceVersion), else the error (kGone:

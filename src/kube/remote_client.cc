@@ -66,6 +66,12 @@ RemoteClient::RemoteClient(EventLoop& loop, ClientConfig config,
 
 RemoteClient::~RemoteClient() = default;
 
+void RemoteClient::set_client_certificate(const std::string& certificate_pem,
+                                          const std::string& key_pem) {
+  identity_ = std::make_shared<http::TlsIdentity>(http::TlsIdentity{
+      identity_->ca_pem, certificate_pem, key_pem});
+}
+
 Result<http::Request> RemoteClient::request(const Verb& verb) {
   http::Request request;
   if (!verb.path) {

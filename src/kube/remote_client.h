@@ -31,6 +31,8 @@ class RemoteClient final : public Client {
                    std::string_view subresource) override;
   Call remove(const Resource&, const ObjectKey&, const DeleteOptions&, Callback) override;
   Call raw(RawRequest, std::function<void(Result<RawResponse>)>) override;
+  void set_client_certificate(const std::string& certificate_pem,
+                              const std::string& key_pem) override;
   Call watch(const Resource&, std::string_view namespace_name, const WatchOptions&,
              std::function<void(WatchEvent)> on_event,
              std::function<void(Status)> on_done) override;
