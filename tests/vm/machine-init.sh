@@ -13,6 +13,7 @@ mount_file_systems() {
   mount -t devpts -o nosuid,noexec,gid=5,mode=620 devpts /dev/pts
   mount -t tmpfs -o nosuid,nodev tmpfs /dev/shm
   mount -t mqueue -o nosuid,noexec,nodev mqueue /dev/mqueue
+  ln -s /proc/self/fd /dev/fd
   mount -t cgroup2 -o nosuid,nodev,noexec,relatime cgroup2 /sys/fs/cgroup
 }
 

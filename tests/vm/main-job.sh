@@ -111,7 +111,7 @@ host_pods() {
 
 machine_is_v2() {
   explain "$(uname -r), $(grep cgroup /proc/mounts)"
-  [[ -s $CGROUPS/cgroup.controllers ]] && ! grep -q ' cgroup ' /proc/mounts
+  [[ -e $CGROUPS/cgroup.controllers ]] && ! grep -q ' cgroup ' /proc/mounts
 }
 
 host_up() {
@@ -140,7 +140,7 @@ sample_running() {
   inner wait --for=condition=Ready --timeout=60s "node/$NODE"
 }
 
-# pod NAME COMMAND [LIMITS]: a manifest.
+# pod NAME COMMAND [RESOURCES]: a manifest.
 pod() {
   cat <<EOF
 apiVersion: v1
@@ -154,12 +154,20 @@ spec:
     image: busybox
     imagePullPolicy: IfNotPresent
     command: [sh, -c, '$2']
-    resources: {${3:+limits: {$3\}}}
+    resources: ${3:-null}
 EOF
 }
 
+# create_pod NAME COMMAND [RESOURCES]: applied inside.
+create_pod() {
+  local said
+  said=$(pod "$@" | inner apply -f - 2>&1) && return
+  explain "$said"
+  return 1
+}
+
 inner_pod_running() {
-  explain "$(pod web 'echo started; exec sleep 86400' 'memory: 64Mi, cpu: 500m' | inner apply -f - 2>&1)"
+  create_pod web 'echo started; exec sleep 86400' '{limits: {memory: 64Mi, cpu: 500m}}' || return
   if ! inner wait --for=condition=Ready --timeout=300s pod/web; then
     explain "$(inner get pod web -o 'jsonpath={.status}')"
     return 1
@@ -179,9 +187,9 @@ inner_pod_answers() {
 vnode_pod_answers() {
   local said
   said=$(kubectl exec "$NODE-0" -- cat /proc/self/cgroup 2>&1)
-  explain "exec into the vnode: $said"
+  explain "exec into the vnode, cgroup: $said"
   # Its root has no processes: a program that enters it goes to the agent's leaf.
-  [[ $said == "0::/vk8s" ]]
+  [[ $said == 0::*/vk8s ]]
 }
 
 # --- checks of cgroup v2 -------------------------------------------------------------------------
@@ -216,16 +224,16 @@ limits_nest() {
 # A vnode out of memory loses one process, not all.
 vnode_not_killed_as_one() {
   explain "memory.oom.group of $VNODE is $(<"$CGROUPS$VNODE/memory.oom.group")"
-  [[ $(<"$CGROUPS$VNODE/memory.oom.group") == 0 && ! -s $CGROUPS$VNODE/cgroup.procs ]]
+  [[ $(<"$CGROUPS$VNODE/memory.oom.group") == 0 && -z $(<"$CGROUPS$VNODE/cgroup.procs") ]]
 }
 
 has_ended() { [[ $(inner get pod "$1" -o 'jsonpath={.status.phase}') == Failed ]]; }
 
-# hog NAME [LIMITS]: an inner pod that takes memory until it is ended.
+# hog NAME [RESOURCES]: an inner pod that takes memory until it is ended.
 hog() {
   local server after
   server=$(process_in "$VNODE/vk8s" kube-apiserver)
-  pod "$1" 'tail /dev/zero' "${2:-}" | inner apply -f - || return
+  create_pod "$1" 'tail /dev/zero' "${2:-}" || return
   if ! wait_until 400 has_ended "$1"; then
     explain "pod $1 has not ended: $(inner get pod "$1" -o 'jsonpath={.status}')"
     return 1
@@ -278,7 +286,7 @@ main() {
   check "no directory outside the vnode's cgroup" nothing_outside
   check "limits nest: pod in pods in vnode" limits_nest
   check "vnode is not killed as one" vnode_not_killed_as_one
-  check "hog with a limit dies, API server stays" hog hog-limited 'memory: 64Mi'
+  check "hog with a limit dies, API server stays" hog hog-limited '{limits: {memory: 64Mi}}'
   check "hog without a limit dies, API server stays" hog hog-free
   check "host's pods survive" host_pods_survive
   check "no directory outside, after the hogs" nothing_outside
