@@ -202,7 +202,8 @@ nothing_outside() {
   explain "outside $VNODE: ${foreign[*]:-}"
   if ((${#foreign[@]} > 0)); then return 1; fi
   # And those pods are the host's own: no inner pod's uid among them.
-  for group in $(inner get pods -A -o 'jsonpath={.items[*].metadata.uid}'); do
+  for group in $(inner get pods -A --field-selector=status.phase=Running \
+    -o 'jsonpath={.items[*].metadata.uid}'); do
     explain "inner pod $group has a group outside $VNODE"
     if groups | grep -v "^$VNODE/" | grep -q "pod$group"; then return 1; fi
     explain "inner pod $group has no group in $VNODE"
@@ -229,16 +230,20 @@ vnode_not_killed_as_one() {
 
 has_ended() { [[ $(inner get pod "$1" -o 'jsonpath={.status.phase}') == Failed ]]; }
 
-# hog NAME [RESOURCES]: an inner pod that takes memory until it is ended.
+# hog NAME [RESOURCES]: an inner pod that takes memory until it is ended. More than one program,
+# because each stops at 2 GiB by itself.
 hog() {
-  local server after
+  local server after how
   server=$(process_in "$VNODE/vk8s" kube-apiserver)
-  create_pod "$1" 'tail /dev/zero' "${2:-}" || return
+  create_pod "$1" 'for i in 1 2 3; do tail /dev/zero & done; wait' "${2:-}" || return
   if ! wait_until 400 has_ended "$1"; then
     explain "pod $1 has not ended: $(inner get pod "$1" -o 'jsonpath={.status}')"
     return 1
   fi
-  inner get pod "$1" -o 'jsonpath={.status.reason} {.status.containerStatuses[*].state.terminated.reason}{"\n"}'
+  how=$(inner get pod "$1" -o \
+    'jsonpath={.status.reason} {.status.containerStatuses[*].state.terminated.reason}')
+  explain "pod $1 ended otherwise: $how"
+  [[ $how == *OOMKilled* || $how == Evicted* ]] || return 1
   after=$(process_in "$VNODE/vk8s" kube-apiserver)
   explain "inner API server: process $server before, '$after' after"
   [[ -n $server && $after == "$server" ]]
