@@ -1,5 +1,6 @@
 #include "agent/status_server.h"
 
+#include "agent/node_metrics.h"
 #include "sys/file.h"
 
 namespace vk8s::agent {
@@ -50,17 +51,20 @@ void StatusServer::handle(const http::ServerRequest& request, http::Responder re
   } else if (request.path == "/readyz") {
     const bool ready = tracker_.is_ready();
     std::move(responder).send({.status = ready ? 200 : 503, .body = ready ? "ok\n" : "not ready\n"});
-  } else if (request.path == "/v1/status") {
-    send_status(request, std::move(responder));
+  } else if (request.path == "/v1/status" || request.path == "/metrics") {
+    send_to_reader(request, std::move(responder));
   } else {
     std::move(responder).send({.status = 404, .body = "no such path\n"});
   }
 }
 
-void StatusServer::send_status(const http::ServerRequest& request, http::Responder responder) {
+void StatusServer::send_to_reader(const http::ServerRequest& request, http::Responder responder) {
   if (request.peer_common_name != kStatusReader) {
     std::move(responder).send(
         {.status = 403, .body = "a client certificate of the cluster's controller is needed\n"});
+  } else if (request.path == "/metrics") {
+    std::move(responder).send({.content_type = "text/plain; version=0.0.4",
+                               .body = node_metrics(tracker_.status())});
   } else if (request.query_parameter("watch") == "1") {
     follow(std::move(responder));
   } else {

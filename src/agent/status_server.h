@@ -3,6 +3,7 @@
 //   GET /healthz, /readyz     anyone (kubelet's probes have no certificate)
 //   GET /v1/status            the controller: NodeStatus as JSON
 //   GET /v1/status?watch=1    the controller: one NodeStatus a line, at each change
+//   GET /metrics              the controller: the same as metrics
 #pragma once
 
 #include <cstdint>
@@ -39,7 +40,7 @@ class StatusServer {
  private:
   explicit StatusServer(NodeTracker& tracker) : tracker_(tracker) {}
   void handle(const http::ServerRequest& request, http::Responder responder);
-  void send_status(const http::ServerRequest& request, http::Responder responder);
+  void send_to_reader(const http::ServerRequest& request, http::Responder responder);
   void follow(http::Responder responder);
 
   NodeTracker& tracker_;

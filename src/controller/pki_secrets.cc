@@ -55,11 +55,16 @@ class AgentCaSecret final : public SecretResource {
   std::string inputs(const Cluster&) const override { return "once"; }
 
   Result<Content> content(const Cluster& cluster, const Content& existing,
-                          pki::WallTime) const override {
-    return keep_or_create(
+                          pki::WallTime now) const override {
+    Content out = VK8S_TRY(keep_or_create(
         ref(cluster), existing,
         {"agent-ca.crt", "agent-ca.key", "agent-client.crt", "agent-client.key"},
-        api::create_agent_ca, cluster.name());
+        api::create_agent_ca, cluster.name()));
+    // The reader's certificate lives a year, its CA as long as the cluster.
+    if (VK8S_TRY(api::first_renewal(out.files)) <= now) {
+      out.files = VK8S_TRY(api::renew_agent_client(out.files));
+    }
+    return out;
   }
 };
 

@@ -35,6 +35,17 @@ class Secrets : public testing::Test {
   Cluster cluster_ = demo_cluster();
 };
 
+TEST_F(Secrets, RenewTheControllersOwnCertificateByTheSameCa) {
+  const auto secret = make_agent_ca_secret();
+  const Content made = secret->content(cluster_, {}, kNow).value();
+  EXPECT_EQ(secret->content(cluster_, made, kNow).value().files, made.files);
+  const auto later = kNow + std::chrono::hours(24 * 300);
+  const auto renewed = secret->content(cluster_, made, later);
+  ASSERT_TRUE(renewed) << renewed.error().message();
+  EXPECT_NE(renewed->files.at("agent-client.crt"), made.files.at("agent-client.crt"));
+  EXPECT_EQ(renewed->files.at("agent-ca.crt"), made.files.at("agent-ca.crt"));
+}
+
 TEST_F(Secrets, PkiIsMadeOnceAndKept) {
   const auto secret = make_pki_secret();
   Content existing{cluster_.pki, "anything"};
