@@ -12,7 +12,8 @@
 #   --coverage   prints the line coverage of src/ (presets coverage and asan-ubsan)
 #
 # Environment: VK8S_PRESET (default dev) and VK8S_BUILD_DIR (default build/<preset>) of all but e2e;
-# VK8S_E2E_VERSIONS, Kubernetes versions of e2e beside the default one, as in "1.35 1.20".
+# VK8S_E2E_VERSIONS, Kubernetes versions of e2e beside the default one, as in "1.35 1.20";
+# VK8S_VM_MINUTES (default 25) for all of vm.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scripts/lib.sh"
 
@@ -175,7 +176,8 @@ run_vm() {
     say "  skipped vm: no qemu-system-x86_64, run scripts/install-prerequisites.sh --with vm"
     return
   fi
-  group "vm tests" "$REPO/tests/vm/run.sh" --results "$results" >/dev/null || true
+  group "vm tests" "$REPO/tests/vm/run.sh" --results "$results" \
+    --minutes "${VK8S_VM_MINUTES:-25}" >/dev/null || true
   PASSED=$((PASSED + $(grep -c '^pass ' "$results/checks")))
   FAILED=$((FAILED + $(grep -c '^fail ' "$results/checks")))
 }
