@@ -41,27 +41,32 @@ check() {
 # need NAME FUNCTION: a check without which the rest says nothing.
 need() {
   if ! check "$@"; then
+    keep
     leave
     exit 1
   fi
 }
 
 # The logs of both Kubernetes, the state of their objects, the cgroups.
-leave() {
+keep() {
+  local kept=$WORK/kept
   result "step logs"
-  mkdir -p "$WORK/kept"
-  kubectl get all,vk8s,events -A -o wide --request-timeout=60s >"$WORK/kept/host-objects" 2>&1
-  kubectl describe pods,vk8s -A --request-timeout=60s >"$WORK/kept/host-described" 2>&1
+  mkdir -p "$kept/inner-log"
+  kubectl get all,vk8s,events -A -o wide --request-timeout=60s >"$kept/host-objects" 2>&1
+  kubectl describe pods,vk8s -A --request-timeout=60s >"$kept/host-described" 2>&1
   if [[ -s $WORK/kubeconfig ]]; then
-    inner get all,events -A -o wide --request-timeout=60s >"$WORK/kept/inner-objects" 2>&1
+    inner get all,events -A -o wide --request-timeout=60s >"$kept/inner-objects" 2>&1
   fi
+  cp -r "$STATE/host-1/volume/log" "$kept/host-log" 2>/dev/null
+  cp -r "$STATE"/host-1/volume/volumes/*/log/. "$kept/inner-log/" 2>/dev/null
+  find "$STATE" -maxdepth 2 -name 'console*' -exec cp --parents -t "$kept" {} + 2>/dev/null
+}
+
+# Hands out what was kept.
+leave() {
   groups >"$WORK/kept/cgroups"
-  cp /proc/mounts "$WORK/kept/mounts"
+  mounts >"$WORK/kept/mounts"
   dmesg >"$WORK/kept/dmesg"
-  cp -r "$STATE/host-1/volume/log" "$WORK/kept/host-log" 2>/dev/null
-  mkdir -p "$WORK/kept/inner-log"
-  cp -r "$STATE"/host-1/volume/volumes/*/log/. "$WORK/kept/inner-log/" 2>/dev/null
-  find "$STATE" -maxdepth 2 -name 'console*' -exec cp --parents -t "$WORK/kept" {} + 2>/dev/null
   tar -c -f "$KEPT" -C "$WORK" kept
   result "end"
 }
@@ -295,6 +300,7 @@ main() {
   check "hog without a limit dies, API server stays" hog hog-free
   check "host's pods survive" host_pods_survive
   check "no directory outside, after the hogs" nothing_outside
+  keep
   check "sample deleted: its cgroups are gone" sample_gone
   check "host down --purge: cgroups and mounts as before" host_gone
   leave
