@@ -93,7 +93,8 @@ TEST_F(LifecycleTest, KeepsStateAndIdentityOverAPause) {
   ASSERT_TRUE(ok(cluster->wait_for_phase("Running")));
 
   ASSERT_TRUE(ok(cluster->kubectl().wait_for_output(
-      {"exec", "client", "--", "cat", "/data/x"}, "kept")));
+      {"exec", "client", "--", "cat", "/data/x"}, "kept")))
+      << cluster->kubectl()({"describe", "nodes,pods"}).value_or("");
   const auto nodes = cluster->kubectl()({"get", "nodes", "--no-headers"});
   ASSERT_TRUE(ok(nodes));
   EXPECT_THAT(*nodes, Not(HasSubstr("NotReady")));

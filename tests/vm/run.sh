@@ -130,10 +130,10 @@ main() {
   parse_arguments "$@"
   need "$QEMU" "run scripts/install-prerequisites.sh --with vm"
   mkdir -p "$RESULTS"
-  parts=$("$REPO/tests/vm/machine.sh" --build-dir "$BUILD_DIR")
-  mapfile -t parts <<<"$parts"
   rm -rf "$RESULTS"/{console.log,qemu.log,kept}
   : >"$RESULTS/checks"
+  parts=$("$REPO/tests/vm/machine.sh" --build-dir "$BUILD_DIR")
+  mapfile -t parts <<<"$parts"
   make_job_disks "${parts[1]}"
   trap stop_machine EXIT
   if [[ $JOB == shell ]]; then
