@@ -15,6 +15,13 @@ function(vk8s_warnings target)
                          -Wno-missing-field-initializers)
 endfunction()
 
+# A program without a library in its file system; sanitizers and coverage have no
+# static runtime that would do.
+function(vk8s_static target)
+  target_compile_options(${target} PRIVATE -fno-sanitize=all -fno-profile-arcs -fno-test-coverage)
+  target_link_options(${target} PRIVATE -static -fno-sanitize=all)
+endfunction()
+
 function(vk8s_module name)
   cmake_parse_arguments(arg "" "" "DEPENDS;LIBRARIES;TEST_LIBRARIES" ${ARGN})
   get_property(earlier GLOBAL PROPERTY VK8S_MODULES)
