@@ -6,10 +6,18 @@
 # its file ends in _integration_test.cc, _root_test.cc or _e2e_test.cc; each
 # label is a program of its own (vk8s_NAME_root_test, ...), run as one ctest.
 #
+# In the preset fuzz each *_fuzz.cc becomes a fuzz target, see vk8s_fuzz().
+#
 # Layers: a module may depend only on modules declared before it.
 define_property(GLOBAL PROPERTY VK8S_MODULES BRIEF_DOCS "modules declared so far")
 
+option(VK8S_FUZZ "build fuzz targets; the preset fuzz has the compiler and the flags" OFF)
+
 function(vk8s_warnings target)
+  # Warnings are judged by the compiler of the releases.
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    return()
+  endif()
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Werror
                          # Designated initializers leave defaults out on purpose.
                          -Wno-missing-field-initializers)
@@ -20,6 +28,19 @@ endfunction()
 function(vk8s_static target)
   target_compile_options(${target} PRIVATE -fno-sanitize=all -fno-profile-arcs -fno-test-coverage)
   target_link_options(${target} PRIVATE -static -fno-sanitize=all)
+# vk8s_fuzz(MODULE FILE): src/MODULE/x_fuzz.cc is the libFuzzer program MODULE_x_fuzz. All of them:
+# the target "fuzz". Inputs to begin with lie in src/MODULE/fuzz_corpus/x.
+function(vk8s_fuzz module file)
+  get_filename_component(stem ${file} NAME_WE)
+  set(program ${module}_${stem})
+  add_executable(${program} EXCLUDE_FROM_ALL ${file})
+  vk8s_warnings(${program})
+  target_link_libraries(${program} PRIVATE vk8s_${module})
+  target_link_options(${program} PRIVATE -fsanitize=fuzzer)
+  if(NOT TARGET fuzz)
+    add_custom_target(fuzz)
+  endif()
+  add_dependencies(fuzz ${program})
 endfunction()
 
 function(vk8s_module name)
@@ -27,6 +48,8 @@ function(vk8s_module name)
   get_property(earlier GLOBAL PROPERTY VK8S_MODULES)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
+  set(fuzzers ${sources})
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz|bench)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
 
@@ -46,6 +69,12 @@ function(vk8s_module name)
   endforeach()
   target_link_libraries(vk8s_${name} PUBLIC ${arg_LIBRARIES})
   set_property(GLOBAL APPEND PROPERTY VK8S_MODULES ${name})
+
+  if(VK8S_FUZZ)
+    foreach(file IN LISTS fuzzers)
+      vk8s_fuzz(${name} ${file})
+    endforeach()
+  endif()
 
   foreach(label integration root e2e unit)
     set(files ${tests})

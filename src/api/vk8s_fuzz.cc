@@ -1,0 +1,31 @@
+#include "api/vk8s.h"
+
+#include "api/quantity.h"
+#include "base/fuzz.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace vk8s;
+  const auto document = base::parse_json(fuzz::text_of(data, size));
+  if (!document) {
+    return 0;
+  }
+  const api::Vk8sStatus status = api::parse_vk8s_status(*document);
+  fuzz::require(api::parse_vk8s_status(api::to_json(status)) == status,
+                "a status survives the round trip");
+  const auto cluster = api::parse_vk8s(*document);
+  if (!cluster) {
+    return 0;
+  }
+  fuzz::require(!cluster->metadata.name.empty() && !cluster->metadata.uid.empty(),
+                "a cluster is an object of the API");
+  fuzz::require(cluster->find_node(cluster->master().name) != nullptr, "it has a master");
+  cluster->wants_pause();
+  for (const api::NodeSpec& node : cluster->spec.nodes) {
+    fuzz::require(node.storage.size.empty() || api::parse_quantity(node.storage.size).has_value(),
+                  "sizes are quantities");
+  }
+  for (const api::PortSpec& port : cluster->spec.ports) {
+    fuzz::require(port.port > 0 && port.port <= 65535, "ports are ports");
+  }
+  return 0;
+}
