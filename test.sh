@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
 # Builds the tests and runs them. The last line is "N passed, N failed, N skipped" (test cases).
 #
-#   test.sh [--coverage] [unit|integration|root|e2e|vm|full]...     default: the first four
+#   test.sh [--coverage] [unit|integration|root|e2e|vm|fuzz|full]...     default: the first four
 #
 #   unit         no root, no network
 #   integration  a real kube-apiserver and etcd, Helm (built first if need be)
 #   root         namespaces, mounts, cgroups
 #   e2e          clusters in a cluster, by the release programs and images (built first if need be)
 #   vm           the main job on cgroup v2, in an emulated machine: many minutes (tests/vm)
+#   fuzz         every parser of outside bytes, a minute each (scripts/fuzz.sh)
 #   full         all of them, e2e for every Kubernetes version (minutes to build the first time)
 #   --coverage   prints the line coverage of src/ (presets coverage and asan-ubsan)
 #
 # Environment: VK8S_PRESET (default dev) and VK8S_BUILD_DIR (default build/<preset>) of all but e2e;
 # VK8S_E2E_VERSIONS, Kubernetes versions of e2e beside the default one, as in "1.35 1.20";
-# VK8S_VM_MINUTES (default 25) for all of vm.
+# VK8S_VM_MINUTES (default 25) for all of vm; VK8S_FUZZ_SECONDS of each fuzz target (default 60).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scripts/lib.sh"
 
@@ -59,7 +60,7 @@ build_tests() {
   if [[ $1 == e2e ]]; then
     build_release vk8s_e2e_e2e_test
     for version in $VERSIONS; do "$REPO/images/build.sh" "vnode-$version"; done
-  elif [[ $1 != vm && ! -e $RESULTS/.built ]]; then
+  elif [[ $1 != vm && $1 != fuzz && ! -e $RESULTS/.built ]]; then
     phase "build ($PRESET)" "the log names the file that does not compile" \
       cmake_build "$BUILD_DIR" "$PRESET" "build ($PRESET)"
     touch "$RESULTS/.built"
@@ -187,13 +188,28 @@ run_vm() {
   FAILED=$((FAILED + failed))
 }
 
+# The last line of fuzz.sh is its totals.
+run_fuzz() {
+  local log=$RESULTS/fuzz.log rc=0 passed failed skipped
+  say "fuzz targets"
+  VK8S_UI_DEPTH=$((VK8S_UI_DEPTH + 1)) "$REPO/scripts/fuzz.sh" \
+    --seconds "${VK8S_FUZZ_SECONDS:-60}" >"$log" || rc=$?
+  read -r passed _ failed _ skipped _ < <(tail -n 1 "$log") || true
+  if [[ ! ${passed:-} =~ ^[0-9]+$ ]]; then
+    FAILED=$((FAILED + 1))
+    say "  failed fuzz: exit status $rc before any target ran"
+    return
+  fi
+  PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
+}
+
 main() {
   local labels=() label
   while (($#)); do
     case $1 in
-      unit | integration | root | e2e | vm) labels+=("$1") ;;
+      unit | integration | root | e2e | vm | fuzz) labels+=("$1") ;;
       full)
-        labels=(unit integration root e2e vm)
+        labels=(unit integration root e2e vm fuzz)
         VERSIONS=$(sed -n '/^[0-9]/s/ .*//p' "$REPO/upstream/releases" | tail -n +2 | xargs)
         ;;
       --coverage) COVERAGE=yes ;;
@@ -201,7 +217,7 @@ main() {
         sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1
         return
         ;;
-      *) die "test.sh: '$1' is not a set of tests" "use unit, integration, root, e2e, vm or full" ;;
+      *) die "test.sh: '$1' is not a set of tests" "use unit, integration, root, e2e, vm, fuzz or full" ;;
     esac
     shift
   done
@@ -212,7 +228,11 @@ main() {
   for label in "${labels[@]}"; do
     build_tests "$label"
     prepare "$label"
-    if [[ $label == vm ]]; then run_vm; else run_label "$label"; fi
+    case $label in
+      vm) run_vm ;;
+      fuzz) run_fuzz ;;
+      *) run_label "$label" ;;
+    esac
   done
   if [[ -n $COVERAGE ]]; then print_coverage; fi
 }

@@ -28,6 +28,8 @@ endfunction()
 function(vk8s_static target)
   target_compile_options(${target} PRIVATE -fno-sanitize=all -fno-profile-arcs -fno-test-coverage)
   target_link_options(${target} PRIVATE -static -fno-sanitize=all)
+endfunction()
+
 # vk8s_fuzz(MODULE FILE): src/MODULE/x_fuzz.cc is the libFuzzer program MODULE_x_fuzz. All of them:
 # the target "fuzz". Inputs to begin with lie in src/MODULE/fuzz_corpus/x.
 function(vk8s_fuzz module file)

@@ -2,10 +2,11 @@
 # Installs the Debian packages that building, testing and running need. Does nothing, quickly, when
 # all are there.
 #
-#   scripts/install-prerequisites.sh [--with vm]... [--list]
+#   scripts/install-prerequisites.sh [--with vm|fuzz]... [--list]
 #
-#   --with vm   what the tests in a virtual machine need as well (./test.sh vm)
-#   --list      print the names, install nothing
+#   --with vm     what the tests in a virtual machine need as well (./test.sh vm)
+#   --with fuzz   what fuzzing needs as well (./test.sh fuzz)
+#   --list        print the names, install nothing
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -26,6 +27,7 @@ PACKAGES=(
 
 # More, when asked for.
 VM_PACKAGES=(cpio e2fsprogs qemu-system-x86)
+FUZZ_PACKAGES=(clang libclang-rt-14-dev)
 
 is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
@@ -49,8 +51,11 @@ main() {
       -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
       --list) list=yes ;;
       --with)
-        [[ ${2:-} == vm ]] || die "--with '${2:-}': there is no such list" "use vm"
-        PACKAGES+=("${VM_PACKAGES[@]}")
+        case ${2:-} in
+          vm) PACKAGES+=("${VM_PACKAGES[@]}") ;;
+          fuzz) PACKAGES+=("${FUZZ_PACKAGES[@]}") ;;
+          *) die "--with '${2:-}': there is no such list" "use vm or fuzz" ;;
+        esac
         shift
         ;;
       *) die "scripts/install-prerequisites.sh: '$1' is not an option" "see --help" ;;
