@@ -53,6 +53,11 @@ bool has_control_character(std::string_view text) {
   });
 }
 
+bool has_folded_line(std::string_view raw_header) {
+  return raw_header.find("\r\n ") != std::string_view::npos ||
+         raw_header.find("\r\n\t") != std::string_view::npos;
+}
+
 std::string http_date() {
   const std::time_t now = std::time(nullptr);
   std::tm fields{};
@@ -97,8 +102,12 @@ RequestParser::State RequestParser::consume(std::string& buffer) {
     }
     beast::error_code error;
     const std::size_t used = parser.put(boost::asio::buffer(buffer), error);
+    // The parser unfolds a line and takes it before the header's end is there.
+    if (!impl_->header_complete && has_folded_line(std::string_view(buffer).substr(0, used))) {
+      return refuse(400, "folded header line");
+    }
     const bool header_ended = !impl_->header_complete && parser.is_header_done();
-    if (header_ended && check_header(std::string_view(buffer).substr(0, used)) == State::kFailed) {
+    if (header_ended && check_header() == State::kFailed) {
       return State::kFailed;
     }
     buffer.erase(0, used);
@@ -120,15 +129,11 @@ RequestParser::State RequestParser::consume(std::string& buffer) {
   return State::kComplete;
 }
 
-RequestParser::State RequestParser::check_header(std::string_view raw_header) {
+RequestParser::State RequestParser::check_header() {
   const auto& message = impl_->parser.get();
   const std::string_view target(message.target().data(), message.target().size());
   if (message.version() != 11) {
     return refuse(505, "HTTP/1.1 is spoken here");
-  }
-  if (raw_header.find("\r\n ") != std::string_view::npos ||
-      raw_header.find("\r\n\t") != std::string_view::npos) {
-    return refuse(400, "folded header line");
   }
   if (message.count(Field::host) != 1) {
     return refuse(400, "exactly one Host header is needed");

@@ -34,7 +34,7 @@ class RequestParser {
  private:
   struct Impl;
   State refuse(int status, std::string message);
-  State check_header(std::string_view raw_header);
+  State check_header();
 
   std::unique_ptr<Impl> impl_;
   std::size_t max_header_bytes_;

@@ -80,6 +80,20 @@ TEST(RequestParser, RefusesMalformedRequests) {
   EXPECT_EQ(refusal(std::string("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 30)), 400);
 }
 
+TEST(RequestParser, RefusesAFoldedHeaderHoweverTheBytesArrive) {
+  const std::string text = "GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\nD: e\r\n\r\n";
+  for (std::size_t cut = 1; cut < text.size(); ++cut) {
+    RequestParser parser(8192, 65536);
+    std::string buffer = text.substr(0, cut);
+    State state = parser.consume(buffer);
+    if (state == State::kNeedsMore) {
+      buffer += text.substr(cut);
+      state = parser.consume(buffer);
+    }
+    EXPECT_EQ(state, State::kFailed) << "cut after " << cut << " bytes";
+  }
+}
+
 TEST(RequestParser, RefusesWhatIsTooLarge) {
   EXPECT_EQ(refusal("GET / HTTP/1.1\r\nHost: a\r\nA: " + std::string(9000, 'x')), 431);
   EXPECT_EQ(refusal("GET /" + std::string(9000, 'x')), 431);
