@@ -92,8 +92,11 @@ std::optional<WallTime> parse(std::string_view text) {
       *hour > 23 || *minute > 59 || *second > 60) {
     return std::nullopt;
   }
-  return WallTime(chr::sys_days(date)) + chr::hours(*hour) + chr::minutes(*minute) +
-         chr::seconds(*second) + *fraction - *offset;
+  const WallTime time = WallTime(chr::sys_days(date)) + chr::hours(*hour) + chr::minutes(*minute) +
+                        chr::seconds(*second) + *fraction - *offset;
+  // The offset may have moved it out of these years.
+  constexpr WallTime kEnd = chr::sys_days(chr::year(2262) / 1 / 1);
+  return time < WallTime() || time >= kEnd ? std::nullopt : std::optional(time);
 }
 
 }  // namespace
