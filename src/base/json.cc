@@ -1,8 +1,25 @@
 #include "base/json.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 
 namespace vk8s::base {
+namespace {
+
+bool has_infinity(const Json& value) {
+  if (const auto* array = value.if_array()) {
+    return std::any_of(array->begin(), array->end(), has_infinity);
+  }
+  if (const auto* object = value.if_object()) {
+    return std::any_of(object->begin(), object->end(),
+                       [](const auto& member) { return has_infinity(member.value()); });
+  }
+  const double* number = value.if_double();
+  return number != nullptr && !std::isfinite(*number);
+}
+
+}  // namespace
 
 Result<Json> parse_json(std::string_view text, std::size_t max_bytes) {
   if (text.size() > max_bytes) {
@@ -14,6 +31,10 @@ Result<Json> parse_json(std::string_view text, std::size_t max_bytes) {
   Json value = boost::json::parse({text.data(), text.size()}, error, {}, options);
   if (error) {
     return fail(Errc::kInvalidArgument, "not valid JSON: {}", error.message());
+  }
+  // The library reads 1e999 as infinity, for which JSON has no word.
+  if (has_infinity(value)) {
+    return fail(Errc::kInvalidArgument, "not valid JSON: a number is out of range");
   }
   return value;
 }

@@ -31,6 +31,15 @@ TEST(ParseJson, RefusesNestingBeyond64Levels) {
   EXPECT_FALSE(parse_json(std::string(70, '[') + std::string(70, ']')));
 }
 
+TEST(ParseJson, RefusesNumbersBeyondADouble) {
+  EXPECT_TRUE(parse_json("[1e308, -1e308]"));
+  for (const char* text : {"1e309", "[-1.5e683]", R"({"a":[{"b":1e999}]})"}) {
+    const auto value = parse_json(text);
+    ASSERT_FALSE(value) << text << " is written as " << to_string(*value);
+    EXPECT_EQ(value.error().code(), Errc::kInvalidArgument);
+  }
+}
+
 class JsonAccess : public ::testing::Test {
  protected:
   Json value_ = *parse_json(R"({"metadata":{"name":"n","owners":[{"uid":"u"}],"":{"x":1}},
