@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <thread>
 
@@ -154,7 +155,9 @@ Result<std::int64_t> parse_memory_total(std::string_view meminfo) {
     if (line.starts_with(kKey)) {
       const std::string_view value = base::trim(line.substr(kKey.size()));
       std::int64_t kibibytes = 0;
-      if (std::from_chars(value.data(), value.data() + value.size(), kibibytes).ec == std::errc()) {
+      const auto parsed = std::from_chars(value.data(), value.data() + value.size(), kibibytes);
+      if (parsed.ec == std::errc() && kibibytes >= 0 &&
+          kibibytes <= std::numeric_limits<std::int64_t>::max() / 1024) {
         return kibibytes * 1024;
       }
     }

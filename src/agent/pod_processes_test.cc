@@ -55,6 +55,8 @@ TEST(ParseNameServers, LeavesLoopbackAndNonsenseOut) {
 TEST(ParseMemoryTotal, ReadsKibibytes) {
   EXPECT_EQ(*parse_memory_total("MemTotal:       24689712 kB\nMemFree: 1 kB\n"), 25282265088);
   EXPECT_FALSE(parse_memory_total("MemFree: 1 kB\n"));
+  EXPECT_FALSE(parse_memory_total("MemTotal: 9223372036854775807 kB\n"));
+  EXPECT_FALSE(parse_memory_total("MemTotal: -1 kB\n"));
 }
 
 Json claim(const char* node, const char* uid = "0b5e-1") {
