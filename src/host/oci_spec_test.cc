@@ -94,6 +94,9 @@ TEST(RuncState, TellsWhatRuns) {
   EXPECT_EQ(running->state, ContainerState::kRunning);
   EXPECT_EQ(running->pid, 42);
   EXPECT_EQ(parse_runc_state(R"({"pid":0,"status":"stopped"})")->state, ContainerState::kStopped);
+  // Signals go to this number: a negative one is a group, -1 is every process.
+  EXPECT_FALSE(parse_runc_state(R"({"pid":-1,"status":"running"})"));
+  EXPECT_FALSE(parse_runc_state(R"({"pid":4294967295,"status":"running"})"));
   for (const char* text : {"", "[]", "{}", R"({"status":"running"})", R"({"pid":1})"}) {
     EXPECT_FALSE(parse_runc_state(text)) << text;
   }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <limits>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -63,7 +64,7 @@ Result<ContainerStatus> parse_runc_state(std::string_view json) {
   const Json document = VK8S_TRY_CONTEXT(base::parse_json(json, 1U << 20U), "runc state");
   const auto name = base::get_string(document, "status");
   const auto pid = base::get_int(document, "pid");
-  if (!name || !pid) {
+  if (!name || !pid || *pid < 0 || *pid > std::numeric_limits<pid_t>::max()) {
     return fail(Errc::kInvalidArgument, "runc state: no status or pid in it");
   }
   ContainerStatus status{.state = ContainerState::kStopped, .pid = static_cast<pid_t>(*pid)};
