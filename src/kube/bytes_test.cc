@@ -145,7 +145,7 @@ TEST(Selector, Selects) {
                            "tier notin (front,back)"}) {
     EXPECT_FALSE(Selector::parse(text).value().matches(labels)) << text;
   }
-  for (const char* text : {",", "a b", "a in b", "a in (b", "=x", "a=b=c", "in (a)"}) {
+  for (const char* text : {",", "a b", "a in b", "a in (b", "=x", "a=b=c", "in (a)", "a> in (b)"}) {
     EXPECT_FALSE(Selector::parse(text)) << text;
   }
 }

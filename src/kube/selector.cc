@@ -54,7 +54,7 @@ Result<Selector::Requirement> Selector::parse_requirement(std::string_view text)
                          : refuse();
   }
   const auto words = base::split(base::trim(text.substr(0, open)), ' ');
-  if (words.size() != 2 || !text.ends_with(')') || (words[1] != "in" && words[1] != "notin")) {
+  if (words.size() != 2 || !is_word(words[0]) || !text.ends_with(')') || (words[1] != "in" && words[1] != "notin")) {
     return refuse();
   }
   Requirement requirement{std::string(words[0]),
