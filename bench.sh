@@ -2,17 +2,19 @@
 # Measures, prints a table, and writes build/bench/results.json: a list of
 # {"name", "unit", "median", "min", "max", "n"}.
 #
-#   bench.sh [--runs N] [cluster|micro]...     default: both
+#   bench.sh [--runs N] [--clusters N] [cluster|micro]...     default: both
 #
 #   cluster   whole virtual clusters on an embedded host of its own (needs root)
 #   micro     parts of the programs, by themselves
-#   --runs N  creations of each kind (default 10)
+#   --runs N      creations of each kind (default 10)
+#   --clusters N  that one controller manages, of two simulated nodes each (default 1000)
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scripts/lib.sh"
 
 BUILD_DIR=$REPO/build/release
 OUT=$REPO/build/bench
 RUNS=10
+CLUSTERS=1000
 
 build() {
   phase "benchmarks" "the log names the file that does not compile" \
@@ -34,12 +36,13 @@ bench_cluster() {
 }
 
 bench_micro() {
-  build vk8s_micro_bench
+  build vk8s_micro_bench vk8s-controller
   VK8S_UPSTREAM_KUBERNETES=$("$REPO/upstream/build.sh" --print-dir kubernetes)
   VK8S_UPSTREAM_ETCD=$("$REPO/upstream/build.sh" --print-dir etcd)
   export VK8S_UPSTREAM_KUBERNETES VK8S_UPSTREAM_ETCD
   phase "parts" "the log's end says which step failed" \
-    "$BUILD_DIR/bin/vk8s_micro_bench" --output "$OUT/micro.jsonl"
+    "$BUILD_DIR/bin/vk8s_micro_bench" --controller "$BUILD_DIR/bin/vk8s-controller" \
+    --clusters "$CLUSTERS" --output "$OUT/micro.jsonl"
 }
 
 # results.json holds the last figures of both kinds.
@@ -59,6 +62,7 @@ main() {
     case $1 in
       -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
       --runs) RUNS=${2:?--runs needs a number} && shift ;;
+      --clusters) CLUSTERS=${2:?--clusters needs a number} && shift ;;
       cluster | micro) kinds+=("$1") ;;
       *) die "bench.sh: '$1' is not known" "see bench.sh --help" ;;
     esac
