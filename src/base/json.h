@@ -15,8 +15,7 @@ using Json = boost::json::value;
 using JsonObject = boost::json::object;
 using JsonArray = boost::json::array;
 
-// Bytes of others: refused beyond max_bytes, a depth of 64, a number
-// beyond a double, or trailing bytes.
+// Refused: more than max_bytes, a depth of 64, a number beyond a double, trailing bytes.
 Result<Json> parse_json(std::string_view text, std::size_t max_bytes = 16U << 20U);
 
 std::string to_string(const Json& value);

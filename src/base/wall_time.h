@@ -16,8 +16,7 @@ using WallTime = std::chrono::system_clock::time_point;
 std::string format_time(WallTime time);
 // "2026-05-01T09:30:00.123456Z": metav1.MicroTime (leases).
 std::string format_micro_time(WallTime time);
-// Either, with 'Z' or an offset, years 1970 to 2261 of UTC (what a WallTime
-// holds): what is read can be written and read again.
+// Either, with 'Z' or an offset, years 1970 to 2261 of UTC: what can be written again.
 Result<WallTime> parse_time(std::string_view text);
 
 }  // namespace vk8s::base
