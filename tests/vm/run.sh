@@ -119,7 +119,7 @@ run_job() {
   QEMU_PID=$!
   ENDED=
   follow
-  if tar -x -f "$RESULTS/kept.tar" -C "$RESULTS" 2>/dev/null; then
+  if tar -x -f "$RESULTS/kept.tar" -C "$RESULTS" 2>/dev/null && [[ -d $RESULTS/kept ]]; then
     say "logs of both Kubernetes: $RESULTS/kept"
   fi
   rm -f "$RESULTS/kept.tar"
