@@ -92,9 +92,9 @@ describe() {
     helm)
       # Of the Kubernetes whose client it is built with: `helm template` compares a chart's
       # kubeVersion with it.
-      VERSION=$(module_version "$name" "$HELM")
+      VERSION=$(module_version "$HELM")
       local client
-      client=$(module_version "$name" k8s.io/client-go)
+      client=$(module_version k8s.io/client-go)
       client=${client#v0.}
       variables="-X $HELM/internal/version.version=$VERSION"
       variables+=" -X $HELM/pkg/chartutil.k8sVersionMajor=1"

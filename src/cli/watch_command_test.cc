@@ -46,12 +46,12 @@ TEST_F(CliTest, WatchDrawsOnePictureOnATerminalAndGivesItBack) {
 
 TEST_F(CliTest, WatchFollowsUntilTheClusterIsGone) {
   put_cluster(cluster_in_phase("team-a", "Running"));
-  host_.set_hook([this](const kube::FakeRequest& request) -> std::optional<Error> {
+  kube::Call removal;
+  host_.set_hook([&](const kube::FakeRequest& request) -> std::optional<Error> {
     if (request.verb == "watch") {
-      around_.loop.post([this] {
-        const auto gone = std::make_shared<kube::Call>();
-        *gone = host_.remove(kube::resources::kVk8s, {"research", "team-a"}, {},
-                             [gone](const Result<Json>&) {});
+      around_.loop.post([&] {
+        removal = host_.remove(kube::resources::kVk8s, {"research", "team-a"}, {},
+                               [](const Result<Json>&) {});
       });
     }
     return std::nullopt;

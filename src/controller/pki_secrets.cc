@@ -62,7 +62,10 @@ class AgentCaSecret final : public SecretResource {
         api::create_agent_ca, cluster.name()));
     // The reader's certificate lives a year, its CA as long as the cluster.
     if (VK8S_TRY(api::first_renewal(out.files)) <= now) {
-      out.files = VK8S_TRY(api::renew_agent_client(out.files));
+      const api::FileSet renewed = VK8S_TRY(api::renew_agent_client(out.files));
+      for (const auto& [name, content] : renewed) {
+        out.files[name] = content;
+      }
     }
     return out;
   }

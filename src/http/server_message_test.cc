@@ -77,7 +77,7 @@ TEST(RequestParser, RefusesMalformedRequests) {
   EXPECT_EQ(refusal("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), 505);
   EXPECT_EQ(refusal("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"), 417);
   EXPECT_EQ(refusal("\x16\x03\x01 / HTTP/1.1\r\n\r\n"), 400);
-  EXPECT_EQ(refusal(std::string("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 30)), 400);
+  EXPECT_EQ(refusal(std::string("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 28)), 400);
 }
 
 TEST(RequestParser, RefusesAFoldedHeaderHoweverTheBytesArrive) {
