@@ -4,8 +4,8 @@
 #
 #   bench.sh [--runs N] [--clusters N] [cluster|micro]...     default: both
 #
-#   cluster   whole virtual clusters on an embedded host of its own (needs root)
-#   micro     parts of the programs, by themselves
+#   cluster       whole virtual clusters on an embedded host of its own (needs root)
+#   micro         parts of the programs, by themselves
 #   --runs N      creations of each kind (default 10)
 #   --clusters N  that one controller manages, of two simulated nodes each (default 1000)
 set -euo pipefail
@@ -60,7 +60,7 @@ main() {
   local kinds=() kind
   while (($#)); do
     case $1 in
-      -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
+      -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && return ;;
       --runs) RUNS=${2:?--runs needs a number} && shift ;;
       --clusters) CLUSTERS=${2:?--clusters needs a number} && shift ;;
       cluster | micro) kinds+=("$1") ;;

@@ -76,10 +76,10 @@ Status Scene::wait_for(std::string_view what, Condition condition) {
   }
   if (!in_time) {
     return fail(Errc::kTimeout, "{}: not after {} s; {} clusters Installing, {} Running, agents "
-                "heard {}, streams {}", what, kStepLimit.count(),
+                "polled {}, streams {}", what, kStepLimit.count(),
                 host_.loop_thread().run([this] { return progress_->in_phase("Installing"); }),
                 host_.loop_thread().run([this] { return progress_->in_phase("Running"); }),
-                agents_->heard(), agents_->open_streams());
+                agents_->polled(), agents_->open_streams());
   }
   return {};
 }
@@ -115,9 +115,11 @@ Status Scene::run_nodes() {
                   [this] { return is_settled(); });
 }
 
+// Polls come half a minute after the streams: a measurement that began before the
+// first of each agent would miss them.
 bool Scene::is_settled() const {
   return progress_->in_phase("Running") == options_.clusters &&
-         agents_->heard() == kNodesPerCluster * options_.clusters && agents_->open_streams() == 0;
+         agents_->polled() == kNodesPerCluster * options_.clusters && agents_->open_streams() == 0;
 }
 
 Status Scene::measure_idle(std::ostream& out) {

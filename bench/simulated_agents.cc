@@ -72,15 +72,15 @@ void SimulatedAgents::answer(Agent& agent, const http::ServerRequest& request,
     std::move(responder).send({.status = 403, .body = "not for you\n"});
     return;
   }
-  if (!std::exchange(agent.was_heard, true)) {
-    ++heard_;
-  }
   ++answers_;
   if (request.query_parameter("watch") == "1") {
     follow(agent, std::move(responder));
-  } else {
-    std::move(responder).send({.content_type = "application/json", .body = agent.status});
+    return;
   }
+  if (!std::exchange(agent.was_polled, true)) {
+    ++polled_;
+  }
+  std::move(responder).send({.content_type = "application/json", .body = agent.status});
 }
 
 void SimulatedAgents::follow(Agent& agent, http::Responder responder) {

@@ -30,9 +30,10 @@ class SimulatedAgents {
   // One that says that it is Ready, whoever may ask for its status.
   Status add(const SimulatedNode& node);
 
-  // How many have been asked for their status, by somebody who may.
-  int heard() const { return heard_.load(); }
-  // Answers that go on: a controller ends them once it takes a node for settled.
+  // How many have been polled: a controller streams until it takes a node for
+  // settled. Only who may ask counts.
+  int polled() const { return polled_.load(); }
+  // Answers that go on.
   int open_streams() const { return open_streams_.load(); }
   // Answers begun.
   int answers() const { return answers_.load(); }
@@ -41,7 +42,7 @@ class SimulatedAgents {
   struct Agent {
     std::unique_ptr<http::Server> server;
     std::string status;  // a line
-    bool was_heard = false;
+    bool was_polled = false;
     int next_stream = 0;
     std::map<int, http::Stream> streams;  // ends before the server
   };
@@ -51,7 +52,7 @@ class SimulatedAgents {
 
   EventLoop& loop_;
   std::map<std::string, Agent> agents_;  // by node name
-  std::atomic<int> heard_ = 0;
+  std::atomic<int> polled_ = 0;
   std::atomic<int> open_streams_ = 0;
   std::atomic<int> answers_ = 0;
 };
