@@ -11,7 +11,9 @@ namespace vk8s::bench {
 struct ControllerBenchOptions {
   std::string program;  // vk8s-controller
   int clusters = 1000;  // of two nodes
-  int idle_seconds = 30;
+  // Some periods of the controller's polls (about 34 s), which come in waves when
+  // nodes became Ready together: a window of one period may see half of them.
+  int idle_seconds = 120;
 };
 
 // Figures "reconcile_rate" (clusters a second, from the start of the controller
