@@ -57,9 +57,9 @@ std::set<std::string> own_sockets() {
 // Local ports of this process's connections to `port`. Source: proc_net_tcp.rst.
 std::vector<int> connections_to(int port) {
   std::vector<int> ports;
-  const auto table = sys::read_file("/proc/thread-self/net/tcp");
+  const std::string table = sys::read_file("/proc/thread-self/net/tcp").value_or("");
   const auto sockets = own_sockets();
-  for (const std::string_view line : base::split(table.value_or(""), '\n')) {
+  for (const std::string_view line : base::split(table, '\n')) {
     std::vector<std::string> words;
     for (const std::string_view word : base::split(line, ' ')) {
       if (!word.empty()) {

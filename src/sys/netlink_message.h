@@ -114,7 +114,7 @@ class Netlink::Socket {
   mnl_socket* socket_;
   unsigned sequence_ = 0;
   bool interrupted_ = false;
-  std::array<char, 32768> buffer_{};
+  alignas(8) std::array<char, 32768> buffer_{};
 };
 
 // 1 to 15 characters, no '/', no space: what the kernel takes.
