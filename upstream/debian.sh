@@ -99,7 +99,8 @@ compile_debian_source() {
   progress "$LABEL: generating code"
   nice make generated_files
   flags=$(bash -c '. hack/lib/init.sh && kube::version::ldflags')
-  GO111MODULE=off nice go build -v -trimpath -ldflags "-s -w -buildid= $flags" \
-    -o "$into/kubernetes" k8s.io/kubernetes/cmd/kubernetes 2>&1 |
-    progress_lines "$LABEL" 2000 "packages built"
+  # dockerless: kubelet would wait 5 s for Docker at each start.
+  GO111MODULE=off nice go build -v -trimpath -tags dockerless,providerless \
+    -ldflags "-s -w -buildid= $flags" -o "$into/kubernetes" \
+    k8s.io/kubernetes/cmd/kubernetes 2>&1 | progress_lines "$LABEL" 2000 "packages built"
 }

@@ -41,6 +41,8 @@ func main() {
 		fmt.Fprintf(os.Stderr, "%s: not a Kubernetes component; call it through a link named kubelet, kubectl, ...\n", name)
 		os.Exit(2)
 	}
+	// No cloud runs a node here: kubelet would wait seconds for the metadata of one.
+	os.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	rand.Seed(time.Now().UnixNano())
 	command := create()
 	// kubelet and kube-apiserver choose themselves what they take of the process's flags.
