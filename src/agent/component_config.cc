@@ -162,7 +162,7 @@ Result<std::string> kubelet_config(const api::NodeConfig& config, const NodePath
       {"imageGCLowThresholdPercent", 99},
       {"containerLogMaxSize", "10Mi"},
       {"containerLogMaxFiles", 3},
-      {"nodeStatusUpdateFrequency", "10s"},
+      {"nodeStatusUpdateFrequency", traits.hurries_to_ready ? "10s" : "2s"},
       {"nodeStatusReportFrequency", "5m0s"},
   };
   if (traits.may_fail_on_cgroup_v1) {

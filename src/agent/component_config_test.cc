@@ -132,6 +132,12 @@ TEST(ComponentConfig, AnOldKubeletIsToldByFlagsWhatItsConfigurationLacks) {
   }
 }
 
+TEST(ComponentConfig, AnOldKubeletLooksOftenWhetherItIsReady) {
+  EXPECT_THAT(file("/kubelet.json"), HasSubstr(R"("nodeStatusUpdateFrequency":"10s")"));
+  EXPECT_THAT(file("/kubelet.json", of_version("1.20.2")),
+              HasSubstr(R"("nodeStatusUpdateFrequency":"2s")"));
+}
+
 TEST(ComponentConfig, OldControllersOpenNoPortWithoutTls) {
   EXPECT_THAT(controller_manager_argv(of_version("1.20.2"), {}), Contains("--port=0"));
   EXPECT_THAT(scheduler_argv(of_version("1.20.2"), {}), Contains("--port=0"));

@@ -14,6 +14,8 @@ namespace {
 constexpr auto kRetryDelay = std::chrono::seconds(2);
 constexpr std::string_view kSelectedNode = "volume.kubernetes.io/selected-node";
 constexpr std::string_view kProvisioner = "volume.kubernetes.io/storage-provisioner";
+// All that kube-controller-manager writes before 1.23.
+constexpr std::string_view kBetaProvisioner = "volume.beta.kubernetes.io/storage-provisioner";
 constexpr std::string_view kProvisionedBy = "pv.kubernetes.io/provisioned-by";
 constexpr std::string_view kNodeAnnotation = "vk8s.sktelecom.com/node";
 constexpr std::string_view kVolumePrefix = "pvc-";
@@ -49,7 +51,9 @@ struct LocalProvisioner::Work {
 };
 
 Result<VolumeRequest> read_claim(const Json& claim, std::string_view node) {
-  if (annotation(claim, kProvisioner) != kLocalProvisioner ||
+  const std::string_view provisioner = annotation(claim, kProvisioner);
+  if ((provisioner.empty() ? annotation(claim, kBetaProvisioner) : provisioner) !=
+          kLocalProvisioner ||
       annotation(claim, kSelectedNode) != node || !text_at(claim, "spec.volumeName").empty() ||
       base::find(claim, "metadata.deletionTimestamp") != nullptr) {
     return fail(Errc::kNotFound, "not a claim for this node");

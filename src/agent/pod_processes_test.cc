@@ -86,6 +86,16 @@ TEST(ReadClaim, ServesAClaimPutOnThisNode) {
             "n1");
 }
 
+TEST(ReadClaim, KnowsItsProvisionerByTheOldAnnotationToo) {
+  Json old = claim("n1");
+  JsonObject& annotations =
+      old.as_object()["metadata"].as_object()["annotations"].as_object();
+  annotations.erase("volume.kubernetes.io/storage-provisioner");
+  EXPECT_FALSE(read_claim(old, "n1"));
+  annotations["volume.beta.kubernetes.io/storage-provisioner"] = "vk8s.sktelecom.com/local";
+  EXPECT_TRUE(read_claim(old, "n1"));
+}
+
 TEST(ReadClaim, RefusesOthersAndWhatWouldLeaveTheFolder) {
   EXPECT_EQ(read_claim(claim("n2"), "n1").error().code(), Errc::kNotFound);
   EXPECT_EQ(read_claim(claim("n1", "../../etc"), "n1").error().code(), Errc::kInvalidArgument);

@@ -16,9 +16,13 @@ struct ReleaseTraits {
   bool nftables_proxy = true;              // 1.33: kube-proxy's mode nftables is stable
   bool merges_eviction_settings = true;    // 1.32: kubelet's mergeDefaultEvictionSettings
   bool may_fail_on_cgroup_v1 = true;       // 1.31: kubelet's failCgroupV1
+  // kubernetes/kubernetes#112618: a kubelet that starts looks again at once until it is
+  // Ready; before, each nodeStatusUpdateFrequency.
+  bool hurries_to_ready = true;
   bool kubelet_config_has_runtime = true;  // 1.27: containerRuntimeEndpoint; before, flags
   bool serves_only_tls = true;             // 1.24: controllers have no port without TLS to close
   bool kubelet_config_has_taints = true;   // 1.23: registerWithTaints; before, a flag
+  bool evictions_v1 = true;                // 1.22: Eviction of policy/v1; before, v1beta1
   bool endpoint_slices = true;             // 1.21: discovery.k8s.io/v1; before, Endpoints
   // Of the containerd in its image: 3 is 2.x, 2 is 1.6 (kubelets before 1.23 speak
   // only CRI v1alpha2, which 1.7 was the last to serve).

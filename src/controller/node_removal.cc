@@ -41,12 +41,12 @@ BatchClient::Request list_pods_of(const std::string& node) {
 }
 
 // A budget that is used up answers 429: the next look tries again.
-BatchClient::Request evict(const kube::ObjectKey& pod) {
+BatchClient::Request evict(const kube::ObjectKey& pod, const api::ReleaseTraits& traits) {
   JsonObject metadata;
   metadata["namespace"] = pod.namespace_name;
   metadata["name"] = pod.name;
   JsonObject eviction;
-  eviction["apiVersion"] = "policy/v1";
+  eviction["apiVersion"] = traits.evictions_v1 ? "policy/v1" : "policy/v1beta1";
   eviction["kind"] = "Eviction";
   eviction["metadata"] = std::move(metadata);
   kube::RawRequest request{
@@ -123,7 +123,7 @@ OrProblem<NodeRemoval::Progress> NodeRemoval::advance(const Cluster& cluster,
   Progress out;
   const std::string node = text(stateful_set, "metadata.name");
   const kube::ObjectKey key{cluster.namespace_name(), cluster.name()};
-  out.waits_for = drain(key, node);
+  out.waits_for = drain(cluster, node);
   if (!out.waits_for.empty() && *elapsed >= kDrainLimit) {
     out.timed_out = true;
     inner_.run(key, {remove_request(kube::resources::kNode, {"", node}, {})});
@@ -132,10 +132,11 @@ OrProblem<NodeRemoval::Progress> NodeRemoval::advance(const Cluster& cluster,
 }
 
 // "" once the Node object is gone.
-std::string NodeRemoval::drain(const kube::ObjectKey& cluster, const std::string& node) {
+std::string NodeRemoval::drain(const Cluster& cluster, const std::string& node) {
+  const kube::ObjectKey key{cluster.namespace_name(), cluster.name()};
   const auto seen = inner_.run(
-      cluster, {merge_patch_request(kube::resources::kNode, {"", node}, cordon_patch()),
-                list_pods_of(node)});
+      key, {merge_patch_request(kube::resources::kNode, {"", node}, cordon_patch()),
+            list_pods_of(node)});
   if (!seen[0] && seen[0].error().code() == Errc::kNotFound) {
     return {};
   }
@@ -148,17 +149,17 @@ std::string NodeRemoval::drain(const kube::ObjectKey& cluster, const std::string
   std::vector<BatchClient::Request> evictions;
   for (const PodToEvict& pod : pods) {
     if (!pod.is_leaving) {
-      evictions.push_back(evict(pod.key));
+      evictions.push_back(evict(pod.key, cluster.release.traits));
     }
   }
-  inner_.run(cluster, std::move(evictions));
+  inner_.run(key, std::move(evictions));
   if (!pods.empty()) {
     return fmt::format("{} pod{} to leave it, such as {}/{}", pods.size(),
                        pods.size() == 1 ? "" : "s", pods.front().key.namespace_name,
                        pods.front().key.name);
   }
   const auto removed =
-      inner_.run(cluster, {remove_request(kube::resources::kNode, {"", node}, {})});
+      inner_.run(key, {remove_request(kube::resources::kNode, {"", node}, {})});
   const bool gone = removed[0] || removed[0].error().code() == Errc::kNotFound;
   return gone ? std::string() : removed[0].error().message();
 }

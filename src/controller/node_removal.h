@@ -47,7 +47,7 @@ class NodeRemoval {
 
  private:
   OrProblem<std::chrono::seconds> time_draining(const Cluster& cluster, const Json& stateful_set);
-  std::string drain(const kube::ObjectKey& cluster, const std::string& node);
+  std::string drain(const Cluster& cluster, const std::string& node);
 
   BatchClient& host_;
   InnerClusters& inner_;

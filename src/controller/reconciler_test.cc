@@ -411,6 +411,28 @@ TEST_F(ReconcilerTest, DrainsANodeBeforeItLeaves) {
   EXPECT_TRUE(object(resources::kStatefulSet, "demo-worker-1").is_null());
 }
 
+TEST_F(ReconcilerTest, EvictsAsTheClustersVersionKnowsIt) {
+  Json old = vk8s_object();
+  set(old, "spec.kubernetes.version", "1.20");
+  store_vk8s(old);
+  ASSERT_TRUE(reconcile());
+  put_inner(resources::kNode, R"({"metadata":{"name":"demo-worker-1"}})");
+  put_inner(resources::kPod, R"({"metadata":{"namespace":"default","name":"web"},
+                                 "spec":{"nodeName":"demo-worker-1"}})");
+  std::string body;
+  loop_.run([&] {
+    inner_server_->set_raw([&](const kube::RawRequest& request) {
+      body = request.body;
+      return kube::RawResponse{201, "{}"};
+    });
+  });
+  set(old, "metadata.generation", 2);
+  old.get_object()["spec"].get_object()["nodes"].get_array().pop_back();
+  store_vk8s(old);
+  ASSERT_TRUE(reconcile());
+  EXPECT_THAT(body, testing::HasSubstr(R"("apiVersion":"policy/v1beta1")"));
+}
+
 TEST_F(ReconcilerTest, RemovesANodeThatDoesNotDrainAfterAWhile) {
   ASSERT_TRUE(reconcile());
   put_inner(resources::kNode, R"({"metadata":{"name":"demo-worker-1"}})");
