@@ -7,11 +7,13 @@ namespace {
 
 Status print_versions(Session& session, const OutputFormat& format) {
   if (format == OutputFormat::kText) {
-    std::vector<std::vector<std::string>> rows = {{"VERSION", "KUBERNETES", "IMAGE", "DEFAULT"}};
+    std::vector<std::vector<std::string>> rows = {
+        {"VERSION", "KUBERNETES", "IMAGE", "DEFAULT", "END OF LIFE"}};
     for (const api::KubernetesRelease& release : api::releases()) {
       rows.push_back({std::string(release.minor), std::string(release.version),
                       std::string(release.image),
-                      &release == api::releases().data() ? "yes" : ""});
+                      &release == api::releases().data() ? "yes" : "",
+                      release.is_end_of_life ? "yes" : ""});
     }
     session.print_table(rows);
     return {};
@@ -21,7 +23,8 @@ Status print_versions(Session& session, const OutputFormat& format) {
     out.push_back(JsonObject{{"version", release.minor},
                              {"kubernetes", release.version},
                              {"image", release.image},
-                             {"default", &release == api::releases().data()}});
+                             {"default", &release == api::releases().data()},
+                             {"endOfLife", release.is_end_of_life}});
   }
   session.print_document(out, format);
   return {};

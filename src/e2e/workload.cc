@@ -32,7 +32,7 @@ metadata: {{name: web}}
 spec:
   type: NodePort
   selector: {{app: web}}
-  ports: [{{port: 80, targetPort: 8080{}}}]
+  ports: [{{port: 80, protocol: TCP, targetPort: 8080{}}}]
 )",
                      replicas,
                      node_port == 0 ? std::string() : fmt::format(", nodePort: {}", node_port));
