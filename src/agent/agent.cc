@@ -147,7 +147,11 @@ Status Agent::add_components() {
   if (is_master) {
     add({.name = "etcd"}, etcd_argv(paths_));
     // It retries etcd, so it need not wait: most of its start is its own.
-    add({.name = "kube-apiserver", .probe = api_server_probe(*client_)},
+    // Its clients on this node have ended when it is told to stop; what is left are
+    // watches of others, for which it would wait a minute. Its state is etcd's.
+    add({.name = kApiServer,
+         .probe = api_server_probe(*client_),
+         .stop_timeout = std::chrono::seconds(2)},
         api_server_argv(config_, paths_, facts_));
   } else {
     // Who starts before it answers backs off for longer than it takes to answer.

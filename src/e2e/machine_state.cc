@@ -15,6 +15,7 @@ namespace vk8s::e2e {
 namespace {
 
 constexpr std::string_view kOurs = "e2e";
+constexpr std::string_view kFolder = "/var/lib/vk8s-e2e";
 
 std::string section(std::string_view name, std::vector<std::string> lines) {
   std::sort(lines.begin(), lines.end());
@@ -49,7 +50,7 @@ std::vector<std::string> mounts() {
   std::vector<std::string> out;
   const std::string text = sys::read_file("/proc/self/mountinfo").value_or("");
   for (const std::string_view line : base::split(text, '\n')) {
-    if (line.find(kOurs) != std::string_view::npos) {
+    if (line.find(kFolder) != std::string_view::npos) {
       out.emplace_back(line);
     }
   }
