@@ -48,10 +48,12 @@ Result<double> node_figure(const e2e::Host& host, const std::string& script) {
 constexpr const char* kMemory =
     "cd /sys/fs/cgroup; if [[ -e memory.current ]]; then u=$(<memory.current); s=memory.stat; "
     "k=inactive_file; else cd memory; u=$(<memory.usage_in_bytes); s=memory.stat; "
-    "k=total_inactive_file; fi; while read -r n v; do if [[ $n == $k ]]; then echo $((u - v)); fi; done <$s";
+    "k=total_inactive_file; fi; while read -r n v; do "
+    "if [[ $n == $k ]]; then echo $((u - v)); fi; done <$s";
 constexpr const char* kCpu =
-    "cd /sys/fs/cgroup; if [[ -e cpu.stat ]]; then while read -r n v; do if [[ $n == usage_usec ]]; then "
-    "echo $((v * 1000)); fi; done <cpu.stat; else cat cpuacct/cpuacct.usage; fi";
+    "cd /sys/fs/cgroup; if [[ -e cpu.stat ]]; then while read -r n v; do "
+    "if [[ $n == usage_usec ]]; then echo $((v * 1000)); fi; done <cpu.stat; "
+    "else cat cpuacct/cpuacct.usage; fi";
 
 // Working set and processor share of a cluster of one node that nobody uses.
 Status measure_idle(CreateTimer& timer, const e2e::Host& host, const Options& options,
