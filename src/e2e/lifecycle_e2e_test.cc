@@ -79,10 +79,13 @@ TEST_F(LifecycleTest, TakesInAndDrainsWorkers) {
 
 TEST_F(LifecycleTest, KeepsStateAndIdentityOverAPause) {
   ensure_namespace("pause");
-  auto cluster =
-      VirtualCluster::create(host(), "pause", "rest", vk8s_manifest("pause", "rest", 1));
+  // What a node without storage holds goes with its pod; this worker has some.
+  auto cluster = VirtualCluster::create(
+      host(), "pause", "rest",
+      vk8s_manifest("pause", "rest", 0) +
+          "  - {name: rest-worker-1, role: worker, storage: {size: 2Gi}}\n");
   ASSERT_TRUE(ok(cluster));
-  ASSERT_TRUE(ok(cluster->kubectl().apply(client_manifest())));
+  ASSERT_TRUE(ok(cluster->kubectl().apply(client_manifest("rest-worker-1"))));
   ASSERT_TRUE(ok(cluster->kubectl().wait({"pod/client"}, "condition=Ready")));
   ASSERT_TRUE(ok(cluster->kubectl()({"exec", "client", "--", "sh", "-c", "echo kept >/data/x"})));
 
