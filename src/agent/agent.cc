@@ -138,7 +138,8 @@ Status Agent::add_components() {
       Supervisor::Options{.log_folder = paths_.log_folder(), .restart = {}});
   supervisor_->on_change([this](const api::ComponentStatus& status) {
     tracker_->update(supervisor_->status());
-    if ((status.name == kApiServer || status.name == kOutsideApiServer) && status.state == api::ComponentState::kRunning) {
+    if ((status.name == kApiServer || status.name == kOutsideApiServer) &&
+        status.state == api::ComponentState::kRunning) {
       on_api_server_ready();
     }
   });
