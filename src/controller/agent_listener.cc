@@ -16,7 +16,7 @@ constexpr milliseconds kFirstRetry(50);
 constexpr milliseconds kLastRetry(5000);
 // A node that has been Ready for so long is polled instead of streamed.
 constexpr std::chrono::seconds kSettled(10);
-constexpr std::chrono::seconds kPollInterval(30);
+constexpr std::chrono::minutes kPollInterval(15);
 
 AgentReport report_of(const api::NodeStatus& status) {
   AgentReport out;
@@ -26,6 +26,11 @@ AgentReport report_of(const api::NodeStatus& status) {
   out.percent = std::clamp(status.percent, 0, 100);
   out.kubelet_version = status.kubelet_version;
   return out;
+}
+
+bool is_same_agent(AgentTarget a, const AgentTarget& b) {
+  a.pod_ready = b.pod_ready;
+  return a == b;
 }
 
 }  // namespace
@@ -39,7 +44,8 @@ struct AgentListener::Agent {
   Registration settle_timer;  // from Ready to polls
   std::string line;           // what has come of it so far
   milliseconds backoff = kFirstRetry;
-  bool is_ready = false;
+  bool is_ready = false;    // by its own word
+  bool is_settled = false;  // polled, not streamed
 };
 
 AgentListener::AgentListener(EventLoop& loop, Timers& timers, http::Client& client,
@@ -135,7 +141,8 @@ void AgentListener::update(const kube::ObjectKey& cluster) {
   }
   for (const AgentTarget& target : known.targets) {
     std::unique_ptr<Agent>& agent = agents_[{cluster, target.node_name}];
-    if (agent && agent->target == target && agent->identity == known.identity) {
+    if (agent && is_same_agent(agent->target, target) && agent->identity == known.identity) {
+      take_readiness(*agent, target.pod_ready);
       continue;
     }
     agent = std::make_unique<Agent>();
@@ -159,9 +166,20 @@ http::Request AgentListener::request(const Agent& agent, bool watch) const {
   return out;
 }
 
+void AgentListener::take_readiness(Agent& agent, bool pod_ready) {
+  agent.target.pod_ready = pod_ready;
+  if (agent.is_settled && !pod_ready) {
+    stream(agent);
+  } else {
+    settle(agent);
+  }
+}
+
 void AgentListener::stream(Agent& agent) {
   agent.line.clear();
+  agent.timer.cancel();
   agent.settle_timer.cancel();
+  agent.is_settled = false;
   http::StreamHandlers handlers;
   handlers.on_response = [this, &agent](const http::Response& response) {
     if (response.status != 200) {
@@ -183,12 +201,29 @@ void AgentListener::poll(Agent& agent) {
       agent.is_ready = false;
       lose(agent);
     }
-    if (!agent.is_ready) {
+    if (agent.is_ready) {
+      poll_later(agent);
+    } else {
       stream(agent);
-      return;
     }
-    agent.timer = timers_.after(jittered(kPollInterval), [this, &agent] { poll(agent); });
   });
+}
+
+void AgentListener::poll_later(Agent& agent) {
+  agent.timer = timers_.after(jittered(kPollInterval), [this, &agent] { poll(agent); });
+}
+
+// From a stream to polls, once both the agent and the pod have been ready for a while.
+void AgentListener::settle(Agent& agent) {
+  if (agent.is_settled || !agent.is_ready || !agent.target.pod_ready) {
+    agent.settle_timer.cancel();
+  } else if (!agent.settle_timer) {
+    agent.settle_timer = timers_.after(kSettled, [this, &agent] {
+      agent.is_settled = true;
+      poll_later(agent);
+      agent.call.cancel();
+    });
+  }
 }
 
 void AgentListener::take_bytes(Agent& agent, std::string_view bytes) {
@@ -220,15 +255,8 @@ void AgentListener::take_status(Agent& agent, std::string_view json) {
   }
   agent.backoff = kFirstRetry;
   AgentReport report = report_of(*status);
-  const bool was_ready = std::exchange(agent.is_ready, report.ready);
-  if (report.ready && !was_ready) {
-    agent.settle_timer = timers_.after(kSettled, [this, &agent] {
-      agent.timer = timers_.after(jittered(kPollInterval), [this, &agent] { poll(agent); });
-      agent.call.cancel();
-    });
-  } else if (!report.ready) {
-    agent.settle_timer.cancel();
-  }
+  agent.is_ready = report.ready;
+  settle(agent);
   store(agent, std::move(report));
 }
 

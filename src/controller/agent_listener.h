@@ -1,5 +1,8 @@
-// AgentMonitor over HTTPS: a stream of each agent's status while its node
-// changes, a look each half minute once it is Ready.
+// AgentMonitor over HTTPS: a stream of each agent's status until its node has been
+// Ready for a while and its pod is too; from then on the pod's readiness, which the
+// host's kubelet keeps up, tells of trouble and opens the stream again. A look now
+// and then brings what a Ready node has to say: each costs a TLS handshake, and there
+// may be thousands of nodes.
 #pragma once
 
 #include <functional>
@@ -48,8 +51,11 @@ class AgentListener final : public AgentMonitor {
   using Key = std::pair<kube::ObjectKey, std::string>;  // cluster, node name
 
   void update(const kube::ObjectKey& cluster);
+  void take_readiness(Agent& agent, bool pod_ready);
   void stream(Agent& agent);
+  void settle(Agent& agent);
   void poll(Agent& agent);
+  void poll_later(Agent& agent);
   void take_bytes(Agent& agent, std::string_view bytes);
   void take_status(Agent& agent, std::string_view json);
   void store(const Agent& agent, AgentReport report);

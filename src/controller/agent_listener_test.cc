@@ -5,6 +5,7 @@
 
 #include "api/cluster_pki.h"
 #include "api/node_status.h"
+#include "base/fake_timers.h"
 #include "controller/cluster.h"
 #include "http/server.h"
 #include "kube/testing/loop_thread.h"
@@ -45,6 +46,7 @@ class Agent {
           [this](http::ServerRequest request, http::Responder responder) {
             peers_.push_back(request.peer_common_name);
             streams_.push_back(std::move(responder).start_stream({}));
+            streams_.back().on_closed([this] { ++hung_up_; });
             if (!last_.empty()) {
               streams_.back().write(last_);
             }
@@ -79,6 +81,7 @@ class Agent {
   }
   // On the loop's thread.
   std::size_t count_peers() const { return peers_.size(); }
+  std::size_t count_hung_up() const { return hung_up_; }
   std::vector<std::string> peers() {
     return loop_.run([this] { return peers_; });
   }
@@ -88,6 +91,7 @@ class Agent {
   std::unique_ptr<http::Server> server_;
   std::vector<http::Stream> streams_;
   std::vector<std::string> peers_;
+  std::size_t hung_up_ = 0;
   std::string last_;
 };
 
@@ -97,7 +101,7 @@ class AgentListenerTest : public testing::Test {
     loop_.run([this] {
       client_ = http::Client::create(loop_.loop(), {}, Log::silent()).value();
       listener_ = std::make_unique<AgentListener>(
-          loop_.loop(), loop_.loop(), *client_,
+          loop_.loop(), timers_, *client_,
           [this](const kube::ObjectKey& key) { changed_.push_back(key); }, Log::silent());
     });
   }
@@ -116,10 +120,19 @@ class AgentListenerTest : public testing::Test {
     return out;
   }
 
-  void follow(const kube::ObjectKey& cluster = kDemo, std::string_view server_name = kServerName) {
-    listener_->follow(
-        cluster, {{"demo-master-1", "pod-1", "127.0.0.1", std::string(server_name), agent_.port()}},
-        identity());
+  void follow(const kube::ObjectKey& cluster = kDemo, std::string_view server_name = kServerName,
+              bool pod_ready = false) {
+    listener_->follow(cluster,
+                      {{.node_name = "demo-master-1",
+                        .pod_uid = "pod-1",
+                        .address = "127.0.0.1",
+                        .server_name = std::string(server_name),
+                        .pod_ready = pod_ready,
+                        .port = agent_.port()}},
+                      identity());
+  }
+  void advance(std::chrono::seconds step) {
+    loop_.run([&] { timers_.advance(step); });
   }
 
   std::optional<AgentReport> report() const {
@@ -132,6 +145,7 @@ class AgentListenerTest : public testing::Test {
   }
 
   kube::testing::LoopThread loop_;
+  base::FakeTimers timers_;  // on the loop's thread
   api::FileSet agent_ca_;
   Agent agent_{loop_, agent_ca_};
   std::unique_ptr<http::Client> client_;
@@ -159,6 +173,7 @@ TEST_F(AgentListenerTest, ComesBackAfterTheAgentHasHungUp) {
   // That it was ready counts no longer.
   ASSERT_TRUE(eventually([&] { return !report()->ready; }));
   agent_.say(status_of("demo-master-1", api::NodePhase::kReady, 100));
+  advance(seconds(1));
   EXPECT_TRUE(eventually([&] { return report()->ready; }));
 }
 
@@ -189,7 +204,47 @@ TEST_F(AgentListenerTest, CutsAStatusThatDoesNotEnd) {
   ASSERT_TRUE(eventually([&] { return report().has_value(); }));
   const std::size_t before = agent_.peers().size();
   agent_.say(std::string(api::kMaxStatusBytes + 10, 'x'));
+  ASSERT_TRUE(eventually([&] { return agent_.count_hung_up() > 0; }));
+  advance(seconds(1));
   EXPECT_TRUE(eventually([&] { return agent_.count_peers() > before; }));
+}
+
+TEST_F(AgentListenerTest, HangsUpOnANodeOnceItIsReadyByItsPodToo) {
+  agent_.say(status_of("demo-master-1", api::NodePhase::kReady, 100));
+  follow();
+  ASSERT_TRUE(eventually([&] { return report() && report()->ready; }));
+  advance(seconds(60));
+  EXPECT_EQ(loop_.run([&] { return agent_.count_hung_up(); }), 0U);
+  follow(kDemo, kServerName, true);
+  loop_.run([] {});  // it is posted
+  advance(seconds(10));
+  ASSERT_TRUE(eventually([&] { return agent_.count_hung_up() == 1; }));
+  EXPECT_TRUE(report()->ready);
+}
+
+TEST_F(AgentListenerTest, ListensAgainWhenAPodIsReadyNoLonger) {
+  agent_.say(status_of("demo-master-1", api::NodePhase::kReady, 100));
+  follow(kDemo, kServerName, true);
+  ASSERT_TRUE(eventually([&] { return report() && report()->ready; }));
+  advance(seconds(10));
+  ASSERT_TRUE(eventually([&] { return agent_.count_hung_up() == 1; }));
+  agent_.say(status_of("demo-master-1", api::NodePhase::kDegraded, 100));
+  EXPECT_TRUE(report()->ready);
+  follow(kDemo, kServerName, false);
+  ASSERT_TRUE(eventually([&] { return !report()->ready; }));
+  agent_.say(status_of("demo-master-1", api::NodePhase::kReady, 100));
+  EXPECT_TRUE(eventually([&] { return report()->ready; }));
+}
+
+TEST_F(AgentListenerTest, LooksNowAndThenAtANodeThatIsReady) {
+  agent_.say(status_of("demo-master-1", api::NodePhase::kReady, 100));
+  follow(kDemo, kServerName, true);
+  ASSERT_TRUE(eventually([&] { return report() && report()->ready; }));
+  advance(seconds(10));
+  ASSERT_TRUE(eventually([&] { return agent_.count_hung_up() == 1; }));
+  const std::size_t before = agent_.peers().size();
+  advance(std::chrono::minutes(20));
+  EXPECT_TRUE(eventually([&] { return agent_.count_peers() == before + 1; }));
 }
 
 TEST_F(AgentListenerTest, ForgetsWhatItsClusterHasLost) {

@@ -18,6 +18,7 @@ struct AgentTarget {
   std::string pod_uid;      // another pod is another agent
   std::string address;      // the pod's
   std::string server_name;  // what its certificate must say
+  bool pod_ready = false;   // what the host's kubelet finds when it asks the agent
   int port = kAgentPort;
   bool operator==(const AgentTarget&) const = default;
 };

@@ -290,7 +290,7 @@ void Reconciler::observe(const Cluster& cluster, Observation& seen) {
     if (!observed.pod_ip.empty()) {
       observed.agent = parts_.agents.report(key, node.name, observed.pod_uid);
       targets.push_back({node.name, observed.pod_uid, observed.pod_ip,
-                         agent_server_name(cluster, node.name)});
+                         agent_server_name(cluster, node.name), observed.pod_ready});
     }
     seen.nodes.push_back(std::move(observed));
   }
