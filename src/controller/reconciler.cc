@@ -423,12 +423,16 @@ Status Reconciler::report(const Json& object, const api::Vk8s& vk8s, const Obser
   const kube::ObjectKey key{vk8s.metadata.namespace_name, vk8s.metadata.name};
   // The cache may not show yet what was written last.
   api::Vk8sStatus previous = vk8s.status;
+  const std::string problem = seen.problem ? seen.problem->reason : std::string();
+  bool has_new_problem = !problem.empty();
   {
     const std::lock_guard lock(mutex_);
     const auto last = written_.find(key);
-    if (last != written_.end() &&
-        last->second.resource_version == vk8s.metadata.resource_version) {
-      previous = last->second.status;
+    if (last != written_.end()) {
+      has_new_problem = has_new_problem && last->second.problem != problem;
+      if (last->second.resource_version == vk8s.metadata.resource_version) {
+        previous = last->second.status;
+      }
     }
   }
   api::Vk8sStatus status =
@@ -453,21 +457,29 @@ Status Reconciler::report(const Json& object, const api::Vk8s& vk8s, const Obser
                       (applied.error().code() == Errc::kConflict && vk8s.metadata.being_deleted);
     return gone ? Status() : tl::unexpected<Error>(applied.error());
   }
-  if (parts_.announce && status.phase != previous.phase) {
-    const bool is_warning = status.phase == api::phase::kFail;
-    std::string reason = seen.problem ? seen.problem->reason : status.phase;
-    std::erase(reason, ' ');
-    parts_.announce(object, is_warning, reason,
-                    status.message.empty() ? fmt::format("the cluster is {}", status.phase)
-                                           : status.message);
-  }
+  tell(object, status, seen, status.phase != previous.phase, has_new_problem);
   parts_.log.info("status", {{"vk8s", key.namespace_name + "/" + key.name},
                              {"phase", status.phase},
                              {"ready", status.ready_nodes},
                              {"message", status.message}});
   const std::lock_guard lock(mutex_);
-  written_[key] = {std::move(status), vk8s.metadata.resource_version};
+  written_[key] = {std::move(status), vk8s.metadata.resource_version, problem};
   return {};
+}
+
+// The story once per change. A running cluster can have a problem and go on running.
+void Reconciler::tell(const Json& object, const api::Vk8sStatus& status, const Observation& seen,
+                      bool has_new_phase, bool has_new_problem) const {
+  if (!parts_.announce || (!has_new_phase && !has_new_problem)) {
+    return;
+  }
+  const bool is_trouble = has_new_problem && status.phase == api::phase::kRunning &&
+                          seen.problem->reason != reason::kDrainingNode;
+  std::string reason = seen.problem ? seen.problem->reason : status.phase;
+  std::erase(reason, ' ');
+  parts_.announce(object, is_trouble || status.phase == api::phase::kFail, reason,
+                  status.message.empty() ? fmt::format("the cluster is {}", status.phase)
+                                         : status.message);
 }
 
 }  // namespace vk8s::controller

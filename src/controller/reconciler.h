@@ -53,6 +53,7 @@ class Reconciler {
   struct Written {
     api::Vk8sStatus status;
     std::string resource_version;  // of the Vk8s it was computed from
+    std::string problem;           // its reason, "" = none
   };
 
   std::optional<Problem> move_password(const api::Vk8s& vk8s, const Json& object);
@@ -69,6 +70,8 @@ class Reconciler {
   std::optional<Problem> remove_left_nodes(const Cluster& cluster, const Json& object);
   std::optional<Problem> remove_objects_of(const Cluster& cluster, const Json& stateful_set);
   Status report(const Json& object, const api::Vk8s& vk8s, const Observation& seen);
+  void tell(const Json& object, const api::Vk8sStatus& status, const Observation& seen,
+            bool has_new_phase, bool has_new_problem) const;
 
   Parts parts_;
   ObjectWriter writer_;

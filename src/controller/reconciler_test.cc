@@ -463,6 +463,9 @@ TEST_F(ReconcilerTest, OpensTheServicesThatPortsName) {
   ASSERT_TRUE(waiting);
   EXPECT_TRUE(waiting->again);
   EXPECT_THAT(status().message, HasSubstr("no such Service inside yet"));
+  EXPECT_EQ(std::count(announced_.begin(), announced_.end(), "PortsNotOpen"), 1);
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(std::count(announced_.begin(), announced_.end(), "PortsNotOpen"), 1);
   EXPECT_TRUE(object(resources::kService, "demo-ports").is_null());
 
   put_inner(resources::kService, R"({"metadata":{"namespace":"default","name":"web"},
