@@ -119,6 +119,7 @@ Json to_json(const NodeConfig& config) {
           {"cpuMillis", config.cpu_millis},
           {"memoryBytes", config.memory_bytes},
           {"storageBytes", config.storage_bytes},
+          {"offersVolumes", config.offers_volumes},
           {"hostNode", config.is_host_node}};
 }
 
@@ -147,6 +148,7 @@ Result<NodeConfig> parse_node_config(std::string_view json) {
   config.cpu_millis = reader.optional_int("cpuMillis", 0, kMaxQuantity);
   config.memory_bytes = reader.optional_int("memoryBytes", 0, kMaxQuantity);
   config.storage_bytes = reader.optional_int("storageBytes", 0, kMaxQuantity);
+  config.offers_volumes = reader.optional_bool("offersVolumes");
   config.is_host_node = reader.optional_bool("hostNode");
   VK8S_TRY_CONTEXT(reader.finish(), "{}", kNodeConfigFile);
   VK8S_TRY_CONTEXT(validate(config), "{}", kNodeConfigFile);

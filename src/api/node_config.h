@@ -53,7 +53,7 @@ struct NodeConfig {
   std::vector<std::string> api_server_sans;  // more names and addresses for its certificate
 
   std::vector<std::string> upstream_dns;     // "" = those of the node's /etc/resolv.conf
-  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> labels;  // never kVolumesLabel
   std::vector<Taint> taints;
   std::vector<RegistryMirror> mirrors;
 
@@ -62,12 +62,20 @@ struct NodeConfig {
   std::int64_t memory_bytes = 0;
   std::int64_t storage_bytes = 0;
 
+  // Volumes inside may lie on this node: its state outlives its pod, or its user
+  // said that it need not. The Node carries kVolumesLabel then.
+  bool offers_volumes = false;
+
   // A node of the embedded host: it may run privileged vnodes, and its cgroup is
   // the root of its own.
   bool is_host_node = false;
 
   bool operator==(const NodeConfig&) const = default;
 };
+
+// Label of the Nodes on which the default StorageClass makes volumes ("true"). The
+// agent keeps it, from NodeConfig::offers_volumes.
+inline constexpr std::string_view kVolumesLabel = "vk8s.sktelecom.com/volumes";
 
 // apiVersion of what controller and agent tell each other (node.json, /v1/status).
 inline constexpr std::string_view kAgentApiVersion = "agent.vk8s.sktelecom.com/v1alpha1";

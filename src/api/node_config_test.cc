@@ -27,6 +27,7 @@ NodeConfig worker() {
   config.cpu_millis = 1500;
   config.memory_bytes = 4LL << 30;
   config.storage_bytes = 20LL << 30;
+  config.offers_volumes = true;
   return config;
 }
 
@@ -61,6 +62,7 @@ TEST(NodeConfig, MasterMayLeaveOutTheRest) {
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(read->cluster_domain, "cluster.local");
   EXPECT_EQ(read->role, NodeRole::kMaster);
+  EXPECT_FALSE(read->offers_volumes);
   EXPECT_FALSE(read->is_host_node);
   EXPECT_EQ(read->cpu_millis, 0);
 }
@@ -132,6 +134,8 @@ TEST(NodeConfig, RefusesLabelsTaintsAndMirrorsThatAreNone) {
   EXPECT_THAT(refusal_of("labels", {{"a b", "x"}}), HasSubstr("labels"));
   EXPECT_THAT(refusal_of("labels", {{"a", "x y"}}), HasSubstr("labels[a]"));
   EXPECT_THAT(refusal_of("labels", {{"a", 1}}), HasSubstr("labels[a]: must be a string"));
+  EXPECT_THAT(refusal_of("labels", {{"vk8s.sktelecom.com/volumes", "true"}}),
+              HasSubstr("follows from the node's storage"));
   EXPECT_THAT(refusal_of("taints", JsonArray{{{"key", "a"}, {"effect", "Never"}}}),
               HasSubstr("taints[a]: \"Never\""));
   EXPECT_THAT(refusal_of("taints", JsonArray{{{"key", "a"}, {"effect", "NoExecute"}},
@@ -149,6 +153,7 @@ TEST(NodeConfig, RefusesLabelsTaintsAndMirrorsThatAreNone) {
 TEST(NodeConfig, RefusesWhatIsTooLargeOrTooMany) {
   EXPECT_THAT(refusal_of("cpuMillis", -1), HasSubstr("cpuMillis"));
   EXPECT_THAT(refusal_of("memoryBytes", "4Gi"), HasSubstr("memoryBytes: must be an integer"));
+  EXPECT_THAT(refusal_of("offersVolumes", 1), HasSubstr("offersVolumes: must be true or false"));
   EXPECT_THAT(refusal_of("hostNode", "yes"), HasSubstr("hostNode: must be true or false"));
   JsonArray many;
   for (int i = 0; i < 129; ++i) {

@@ -173,6 +173,9 @@ Status validate_labels(const NodeConfig& config) {
     if (!base::is_qualified_name(key)) {
       return refuse("labels", key, "is not a label key");
     }
+    if (key == kVolumesLabel) {
+      return refuse("labels", key, "follows from the node's storage: leave it out");
+    }
     if (!base::is_label_value(value)) {
       return refuse(fmt::format("labels[{}]", key), value, "is not a label value");
     }

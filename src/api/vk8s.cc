@@ -173,6 +173,7 @@ NodeStorage parse_storage(Fields storage, NodeRole role, bool given) {
   out.ephemeral = storage.flag("ephemeral");
   if (!given && role == NodeRole::kWorker) {
     out.ephemeral = true;
+    out.offers_volumes = false;
   }
   if (out.size.empty() && !out.ephemeral) {
     out.size = kDefaultMasterStorage;

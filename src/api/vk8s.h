@@ -51,6 +51,9 @@ struct NodeStorage {
   std::string storage_class_name;  // "" = the host's default
   bool retain = false;             // reclaim: Retain
   bool ephemeral = false;          // an emptyDir: gone with the pod
+  // Volumes inside may lie here. Not on a worker without `storage`: it is ephemeral
+  // and nobody said so.
+  bool offers_volumes = true;
 };
 
 struct NodeSpec {

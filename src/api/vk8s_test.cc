@@ -60,6 +60,24 @@ TEST(Vk8s, ReadsEveryField) {
   EXPECT_EQ(vk8s->spec.kubeflow->password_secret, "s");
 }
 
+TEST(Vk8s, OffersVolumesOnNodesOfWhichStorageIsKeptOrWasSaidNotToBe) {
+  const auto vk8s = parse_vk8s(vk8s_with(R"({"nodes":[{"name":"m","role":"master"},
+    {"name":"none","role":"worker"},
+    {"name":"empty","role":"worker","storage":{}},
+    {"name":"kept","role":"worker","storage":{"size":"2Gi"}},
+    {"name":"lost","role":"worker","storage":{"ephemeral":true}}]})"));
+  ASSERT_TRUE(vk8s) << vk8s.error().message();
+  const auto storage = [&](std::string_view name) { return vk8s->find_node(name)->storage; };
+  EXPECT_TRUE(storage("m").offers_volumes);
+  EXPECT_FALSE(storage("none").offers_volumes);
+  EXPECT_TRUE(storage("none").ephemeral);
+  EXPECT_TRUE(storage("empty").offers_volumes);
+  EXPECT_FALSE(storage("empty").ephemeral);
+  EXPECT_TRUE(storage("kept").offers_volumes);
+  EXPECT_TRUE(storage("lost").offers_volumes);
+  EXPECT_TRUE(storage("lost").ephemeral);
+}
+
 TEST(Vk8s, NamesTheFieldThatIsWrong) {
   const auto message = [](std::string_view spec) {
     const auto result = parse_vk8s(vk8s_with(spec));

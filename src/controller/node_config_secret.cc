@@ -75,6 +75,7 @@ api::NodeConfig node_config(const Cluster& cluster, const api::NodeSpec& node) {
   if (!node.storage.size.empty()) {
     out.storage_bytes = api::parse_quantity(node.storage.size).value_or(0);
   }
+  out.offers_volumes = node.storage.offers_volumes;
   return out;
 }
 

@@ -75,6 +75,18 @@ TEST_F(Secrets, NodeIsToldWhoItIs) {
   EXPECT_FALSE(content.files.contains("ca.key"));
 }
 
+TEST_F(Secrets, NodeIsToldToOfferVolumesUnlessNothingWasSaidOfItsStorage) {
+  const auto offers = [this](const std::string& name) {
+    return api::parse_node_config(node(name).files.at("node.json"))->offers_volumes;
+  };
+  EXPECT_TRUE(offers("demo-master-1"));
+  EXPECT_TRUE(offers("demo-worker-1"));
+  cluster_.vk8s.spec.nodes[1].storage = {.ephemeral = true};
+  EXPECT_TRUE(offers("demo-worker-1"));
+  cluster_.vk8s.spec.nodes[1].storage.offers_volumes = false;
+  EXPECT_FALSE(offers("demo-worker-1"));
+}
+
 TEST_F(Secrets, MasterIsToldEveryNameOfItsApiServer) {
   cluster_.vk8s.spec.extra_sans = {"k8s.example"};
   const auto config = api::parse_node_config(node("demo-master-1").files.at("node.json"));

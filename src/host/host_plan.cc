@@ -157,6 +157,7 @@ api::NodeConfig make_node_config(const HostSettings& settings, const HostPlan& p
   config.pod_network_cidr = settings.pod_network_cidr;
   config.service_cidr = settings.service_cidr;
   config.pod_cidr = node.pod_cidr;
+  config.offers_volumes = true;  // their state is in the machine's state folder
   config.is_host_node = true;
   if (node.role == api::NodeRole::kMaster) {
     config.api_server_sans = {node.container.address, node.container.name};

@@ -107,6 +107,7 @@ TEST(HostPlan, MakesValidNodeConfigurations) {
     const Status status = api::validate(config);
     EXPECT_TRUE(status) << status.error().message();
     EXPECT_TRUE(config.is_host_node);
+    EXPECT_TRUE(config.offers_volumes);
     EXPECT_EQ(config.mirrors.at(0).url, "https://198.18.0.2:5000");
   }
   EXPECT_EQ(master.api_server, "");
