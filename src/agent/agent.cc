@@ -220,6 +220,7 @@ void Agent::on_node(const Json& node) {
   if (observed.pod_cidr.empty()) {
     claim_pod_cidr();
   }
+  keep_volumes_label(node);
   tracker_->update(observed);
 }
 
@@ -240,6 +241,20 @@ void Agent::claim_pod_cidr() {
       [this](const Result<Json>& patched) {
         if (!patched) {  // the next change of the Node tries again
           log_.warning("pod CIDR not claimed", {{"error", patched.error().message()}});
+        }
+      });
+}
+
+void Agent::keep_volumes_label(const Json& node) {
+  const auto patch = volumes_label_patch(config_, node);
+  if (!patch) {
+    return;
+  }
+  volumes_label_call_ = node_client_->merge_patch(
+      kube::resources::kNode, {"", config_.node_name}, *patch,
+      [this](const Result<Json>& patched) {
+        if (!patched) {  // the next change of the Node tries again
+          log_.warning("label of the node not kept", {{"error", patched.error().message()}});
         }
       });
 }

@@ -46,6 +46,7 @@ class Agent {
   void on_node(const Json& node);
   void on_node_deleted(const Json& node);
   void claim_pod_cidr();
+  void keep_volumes_label(const Json& node);
   void update_overlay();
   void renew_later();
   Status renew_certificates();
@@ -70,6 +71,7 @@ class Agent {
   std::unique_ptr<ControlPlane> control_plane_;  // masters only
   std::unique_ptr<Supervisor> supervisor_;
   kube::Call pod_cidr_call_;
+  kube::Call volumes_label_call_;
   bool watching_ = false;
   Registration renewal_;
 };

@@ -132,6 +132,9 @@ BootstrapObject dns_endpoint_slice(const std::string& listen_ip) {
 }
 
 BootstrapObject storage_class() {
+  // A volume on a node whose state goes with its pod would be lost, and whoever is
+  // bound to it would wait for ever.
+  const Json on_nodes_that_keep_them{{"key", api::kVolumesLabel}, {"values", JsonArray{"true"}}};
   return {kube::resources::kStorageClass,
           Json{{"apiVersion", "storage.k8s.io/v1"},
                {"kind", "StorageClass"},
@@ -140,7 +143,10 @@ BootstrapObject storage_class() {
                  {"annotations", {{"storageclass.kubernetes.io/is-default-class", "true"}}}}},
                {"provisioner", kLocalProvisioner},
                {"reclaimPolicy", "Delete"},
-               {"volumeBindingMode", "WaitForFirstConsumer"}}};
+               {"volumeBindingMode", "WaitForFirstConsumer"},
+               {"allowedTopologies",
+                JsonArray{JsonObject{
+                    {"matchLabelExpressions", JsonArray{on_nodes_that_keep_them}}}}}}};
 }
 
 // What kube-controller-manager gives every namespace: here at once for those that
@@ -176,6 +182,16 @@ Result<std::vector<BootstrapObject>> bootstrap_objects(const api::NodeConfig& co
 
 Json pod_cidr_patch(const api::NodeConfig& config) {
   return {{"spec", {{"podCIDR", config.pod_cidr}, {"podCIDRs", JsonArray{Json(config.pod_cidr)}}}}};
+}
+
+std::optional<Json> volumes_label_patch(const api::NodeConfig& config, const Json& node) {
+  const JsonObject* labels = base::get_object(node, "metadata.labels");
+  const Json* label = labels == nullptr ? nullptr : labels->if_contains(api::kVolumesLabel);
+  const Json wanted = config.offers_volumes ? Json("true") : Json();
+  if (label == nullptr ? wanted.is_null() : *label == wanted) {
+    return std::nullopt;
+  }
+  return Json{{"metadata", {{"labels", {{api::kVolumesLabel, wanted}}}}}};
 }
 
 Json role_label_patch(api::NodeRole role) {

@@ -2,6 +2,7 @@
 // apply at every start of a master. Pure.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "api/node_config.h"
@@ -21,7 +22,8 @@ inline constexpr const char* kLocalProvisioner = "vk8s.sktelecom.com/local";
 
 // Role bindings (node client requests, kube-proxy, the API server at kubelets,
 // administrators, agents, CoreDNS), the DNS Service and its endpoints, the
-// default StorageClass. Ordered; each may be applied by itself.
+// default StorageClass (for nodes with api::kVolumesLabel). Ordered; each may be
+// applied by itself.
 // ca_pem: of the cluster.
 Result<std::vector<BootstrapObject>> bootstrap_objects(const api::NodeConfig& config,
                                                        const std::string& ca_pem);
@@ -31,5 +33,9 @@ Result<std::vector<BootstrapObject>> bootstrap_objects(const api::NodeConfig& co
 // which no kubelet may write: the master's agent does.
 Json pod_cidr_patch(const api::NodeConfig& config);
 Json role_label_patch(api::NodeRole role);
+
+// The merge patch by which this node's own Node gets or loses api::kVolumesLabel;
+// nothing if it is right. A kubelet labels a Node only when it makes it.
+std::optional<Json> volumes_label_patch(const api::NodeConfig& config, const Json& node);
 
 }  // namespace vk8s::agent

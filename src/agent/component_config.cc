@@ -382,6 +382,9 @@ Argv kubelet_argv(const api::NodeConfig& config, const NodePaths& paths, const N
   for (const auto& [key, value] : config.labels) {
     labels.push_back(fmt::format("{}={}", key, value));
   }
+  if (config.offers_volumes) {
+    labels.push_back(fmt::format("{}=true", api::kVolumesLabel));
+  }
   Argv argv = with_flags(paths.program("kubelet"), {{"config", paths.run + "/kubelet.json"},
                                                     {"kubeconfig", paths.kubeconfig("kubelet")},
                                                     {"cert-dir", paths.state + "/kubelet/pki"},

@@ -138,6 +138,15 @@ TEST(ComponentConfig, AnOldKubeletLooksOftenWhetherItIsReady) {
               HasSubstr(R"("nodeStatusUpdateFrequency":"2s")"));
 }
 
+TEST(ComponentConfig, AKubeletRegistersItsNodeWithTheVolumesLabelWhereItOffersThem) {
+  api::NodeConfig node = config();
+  node.labels = {{"zone", "edge"}};
+  EXPECT_THAT(kubelet_argv(node, {}, facts()), Contains("--node-labels=zone=edge"));
+  node.offers_volumes = true;
+  EXPECT_THAT(kubelet_argv(node, {}, facts()),
+              Contains("--node-labels=zone=edge,vk8s.sktelecom.com/volumes=true"));
+}
+
 TEST(ComponentConfig, OldControllersOpenNoPortWithoutTls) {
   EXPECT_THAT(controller_manager_argv(of_version("1.20.2"), {}), Contains("--port=0"));
   EXPECT_THAT(scheduler_argv(of_version("1.20.2"), {}), Contains("--port=0"));
@@ -236,6 +245,42 @@ TEST(BootstrapObjects, TheDnsServiceHasItsAddressAndNoSelector) {
     }
   }
   EXPECT_TRUE(found);
+}
+
+TEST(BootstrapObjects, TheStorageClassIsForNodesThatOfferVolumes) {
+  const auto objects = bootstrap_objects(config(), "CA");
+  ASSERT_TRUE(objects);
+  const auto found = std::find_if(objects->begin(), objects->end(), [](const auto& each) {
+    return each.resource == kube::resources::kStorageClass;
+  });
+  ASSERT_NE(found, objects->end());
+  const Json* topologies = base::find(found->object, "allowedTopologies");
+  ASSERT_NE(topologies, nullptr);
+  EXPECT_EQ(base::to_string(*topologies),
+            R"([{"matchLabelExpressions":)"
+            R"([{"key":"vk8s.sktelecom.com/volumes","values":["true"]}]}])");
+}
+
+// The patch of a Node with these labels, as text; "none" if it needs none.
+std::string label_patch(bool offers_volumes, JsonObject labels) {
+  api::NodeConfig node = config();
+  node.offers_volumes = offers_volumes;
+  const auto patch = volumes_label_patch(
+      node, Json{{"metadata", {{"name", node.node_name}, {"labels", std::move(labels)}}}});
+  return patch ? base::to_string(*patch) : "none";
+}
+
+TEST(VolumesLabel, FollowsFromTheConfigurationWhoeverWroteIt) {
+  const std::string key(api::kVolumesLabel);
+  const std::string set = R"({"metadata":{"labels":{"vk8s.sktelecom.com/volumes":"true"}}})";
+  const std::string removed = R"({"metadata":{"labels":{"vk8s.sktelecom.com/volumes":null}}})";
+  EXPECT_EQ(label_patch(true, {}), set);
+  EXPECT_EQ(label_patch(true, {{key, "false"}}), set);
+  EXPECT_EQ(label_patch(true, {{key, "true"}}), "none");
+  EXPECT_EQ(label_patch(false, {}), "none");
+  EXPECT_EQ(label_patch(false, {{key, "true"}}), removed);
+  EXPECT_EQ(label_patch(false, {{key, "false"}}), removed);
+  EXPECT_FALSE(volumes_label_patch(config(), Json{{"metadata", JsonObject()}}));
 }
 
 bool has(const api::NodeConfig& node, const kube::Resource& resource) {
