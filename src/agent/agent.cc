@@ -105,8 +105,10 @@ Status Agent::create_clients() {
   node_client_ = VK8S_TRY(kube::Client::create(loop_, std::move(kubelet), log_.child("kube")));
   overlay_ = std::make_unique<Overlay>(loop_, runner_, paths_, config_, log_.child("overlay"));
   watch_nodes();
-  provisioner_ = std::make_unique<LocalProvisioner>(loop_, runner_, *client_, paths_,
-                                                    config_.node_name, log_.child("volumes"));
+  events_ = std::make_unique<kube::EventRecorder>(loop_, *client_, kAgentFieldManager,
+                                                  config_.node_name, log_);
+  provisioner_ = std::make_unique<LocalProvisioner>(loop_, runner_, *client_, *events_, paths_,
+                                                    config_, log_.child("volumes"));
   if (is_master) {
     std::string ca_pem = VK8S_TRY(sys::read_file(paths_.given("ca.crt")));
     control_plane_ = std::make_unique<ControlPlane>(loop_, *client_, config_, std::move(ca_pem),
@@ -302,6 +304,7 @@ void Agent::stop(std::function<void()> stopped) {
   tracker_->stopping();
   // An open watch would hold up the end of the API server.
   provisioner_.reset();
+  events_.reset();
   control_plane_.reset();
   nodes_.reset();
   supervisor_->stop(std::move(stopped));

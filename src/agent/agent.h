@@ -67,6 +67,7 @@ class Agent {
   std::unique_ptr<kube::Client> node_client_;
   std::unique_ptr<kube::Informer> nodes_;
   std::unique_ptr<Overlay> overlay_;
+  std::unique_ptr<kube::EventRecorder> events_;
   std::unique_ptr<LocalProvisioner> provisioner_;
   std::unique_ptr<ControlPlane> control_plane_;  // masters only
   std::unique_ptr<Supervisor> supervisor_;

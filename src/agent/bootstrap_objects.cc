@@ -62,7 +62,7 @@ std::vector<BootstrapObject> rbac_objects() {
       // Agents: see their peers, provision local volumes.
       role("vk8s:agent",
            {{"", {"nodes"}, {"get", "list", "watch"}},
-            {"", {"persistentvolumeclaims"}, {"get", "list", "watch"}},
+            {"", {"persistentvolumeclaims"}, {"get", "list", "watch", "patch"}},
             {"", {"persistentvolumes"}, {"get", "list", "watch", "create", "delete"}},
             {"storage.k8s.io", {"storageclasses"}, {"get", "list", "watch"}},
             {"", {"events"}, {"create", "patch"}}}),

@@ -61,6 +61,7 @@ Result<VolumeRequest> read_claim(const Json& claim, std::string_view node) {
   VolumeRequest request{.namespace_name = text_at(claim, "metadata.namespace"),
                         .claim = text_at(claim, "metadata.name"),
                         .claim_uid = text_at(claim, "metadata.uid"),
+                        .claim_version = text_at(claim, "metadata.resourceVersion"),
                         .storage_class = text_at(claim, "spec.storageClassName")};
   if (!is_uid(request.claim_uid)) {
     return fail(Errc::kInvalidArgument, "claim {}/{}: its uid is malformed", request.namespace_name,
@@ -80,6 +81,20 @@ Result<VolumeRequest> read_claim(const Json& claim, std::string_view node) {
   request.access_modes = *modes;
   request.capacity = *capacity;
   return request;
+}
+
+Json reschedule_patch(const VolumeRequest& request) {
+  // With the version: the scheduler may have chosen another node meanwhile.
+  return {{"metadata",
+           {{"resourceVersion", request.claim_version},
+            {"annotations", {{kSelectedNode, nullptr}}}}}};
+}
+
+std::string refusal(const VolumeRequest& request, std::string_view node) {
+  return fmt::format(
+      "node {} has no storage to keep volumes on: give StorageClass {} allowedTopologies with "
+      "{}=true, as class local has, or add a node with spec.nodes[].storage",
+      node, request.storage_class, api::kVolumesLabel);
 }
 
 Json local_volume(const VolumeRequest& request, const std::string& node, const std::string& path,
@@ -122,12 +137,14 @@ bool is_to_be_deleted(const Json& volume, std::string_view node) {
 }
 
 LocalProvisioner::LocalProvisioner(Timers& timers, ProcessRunner& runner, kube::Client& client,
-                                   const NodePaths& paths, std::string node, Log log)
+                                   kube::EventRecorder& events, const NodePaths& paths,
+                                   const api::NodeConfig& config, Log log)
     : timers_(timers),
       runner_(runner),
       client_(client),
+      events_(events),
       paths_(paths),
-      node_(std::move(node)),
+      config_(config),
       log_(std::move(log)),
       claims_(
           timers, client, kube::resources::kPersistentVolumeClaim, "",
@@ -152,9 +169,11 @@ void LocalProvisioner::on_claim(const kube::WatchEvent& event) {
       event.type != kube::WatchEvent::Type::kModified) {
     return;
   }
-  const auto request = read_claim(event.object, node_);
-  if (request) {
+  const auto request = read_claim(event.object, config_.node_name);
+  if (request && config_.offers_volumes) {
     provision(*request);
+  } else if (request) {
+    send_back(*request);
   } else if (request.error().code() != Errc::kNotFound) {
     log_.warning("claim not served", {{"error", request.error().message()}});
   }
@@ -189,7 +208,7 @@ void LocalProvisioner::create_volume(const VolumeRequest& request, const Json& s
     return;
   }
   const Json volume =
-      local_volume(request, node_, folder,
+      local_volume(request, config_.node_name, folder,
                    base::get_string(storage_class, "reclaimPolicy").value_or("Delete"));
   work_.at(request.volume_name)->call = client_.create(
       kube::resources::kPersistentVolume, "", volume, [this, request](Result<Json> created) {
@@ -203,9 +222,33 @@ void LocalProvisioner::create_volume(const VolumeRequest& request, const Json& s
       });
 }
 
+void LocalProvisioner::send_back(const VolumeRequest& request) {
+  auto& work = work_[request.volume_name];
+  if (work) {
+    return;
+  }
+  work = std::make_unique<Work>();
+  const kube::ObjectKey key{request.namespace_name, request.claim};
+  const std::string reason = refusal(request, config_.node_name);
+  log_.warning("claim sent back to the scheduler",
+               {{"claim", key.namespace_name + "/" + key.name}, {"reason", reason}});
+  events_.record({kube::resources::kPersistentVolumeClaim, key, request.claim_uid},
+                 kube::EventType::kWarning, "ProvisioningFailed", reason);
+  work->call = client_.merge_patch(kube::resources::kPersistentVolumeClaim, key,
+                                   reschedule_patch(request),
+                                   [this, volume = request.volume_name](Result<Json> patched) {
+                                     if (patched || patched.error().code() == Errc::kNotFound) {
+                                       finish(volume, {});
+                                     } else {
+                                       finish(volume, tl::unexpected(std::move(patched).error()));
+                                     }
+                                   });
+}
+
 void LocalProvisioner::on_volume(const kube::WatchEvent& event) {
   if (event.type != kube::WatchEvent::Type::kDeleted &&
-      event.type != kube::WatchEvent::Type::kBookmark && is_to_be_deleted(event.object, node_)) {
+      event.type != kube::WatchEvent::Type::kBookmark &&
+      is_to_be_deleted(event.object, config_.node_name)) {
     delete_volume(text_at(event.object, "metadata.name"));
   }
 }

@@ -1,6 +1,8 @@
 // Makes volumes of this node's disk: a claim whose pod was put on this node
 // becomes a folder of the node's volume and a `local` PersistentVolume; when the
 // volume is released it is deleted, if its class says so. No helper pod, no image.
+// A node that offers no volumes (api::NodeConfig) sends the claim back to the
+// scheduler, which its StorageClass should have told.
 // Source: kubernetes.io "Dynamic Volume Provisioning"; the external provisioner's
 // contract in kubernetes/design-proposals-archive, container-storage-interface.
 #pragma once
@@ -12,9 +14,11 @@
 #include "agent/node_paths.h"
 #include "agent/object_watch.h"
 #include "agent/process_runner.h"
+#include "api/node_config.h"
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "kube/client.h"
+#include "kube/events.h"
 
 namespace vk8s::agent {
 
@@ -24,12 +28,20 @@ struct VolumeRequest {
   std::string namespace_name;
   std::string claim;
   std::string claim_uid;
+  std::string claim_version;  // its resourceVersion
   std::string storage_class;
   std::string volume_name;  // "pvc-<uid>"
   Json access_modes;
   Json capacity;            // the requested quantity
 };
 Result<VolumeRequest> read_claim(const Json& claim, std::string_view node);
+
+// The merge patch of the claim, as it was read, by which the scheduler chooses a node
+// anew. Pure. Source: external provisioners do so (ProvisioningReschedule).
+Json reschedule_patch(const VolumeRequest& request);
+
+// Why a node that offers no volumes does not serve the claim, for its user. Pure.
+std::string refusal(const VolumeRequest& request, std::string_view node);
 
 // The PersistentVolume for it. Pure.
 Json local_volume(const VolumeRequest& request, const std::string& node, const std::string& path,
@@ -43,7 +55,8 @@ bool is_to_be_deleted(const Json& volume, std::string_view node);
 class LocalProvisioner {
  public:
   LocalProvisioner(Timers& timers, ProcessRunner& runner, kube::Client& client,
-                   const NodePaths& paths, std::string node, Log log);
+                   kube::EventRecorder& events, const NodePaths& paths,
+                   const api::NodeConfig& config, Log log);
   ~LocalProvisioner();
 
   void start();
@@ -55,6 +68,7 @@ class LocalProvisioner {
   void on_volume(const kube::WatchEvent& event);
   void provision(const VolumeRequest& request);
   void create_volume(const VolumeRequest& request, const Json& storage_class);
+  void send_back(const VolumeRequest& request);
   void delete_volume(const std::string& name);
   void delete_object(const std::string& name);
   // Ends the work on a volume; a failed one is tried again after a pause.
@@ -64,8 +78,9 @@ class LocalProvisioner {
   Timers& timers_;
   ProcessRunner& runner_;
   kube::Client& client_;
+  kube::EventRecorder& events_;
   const NodePaths& paths_;
-  std::string node_;
+  const api::NodeConfig& config_;
   Log log_;
   ObjectWatch claims_;
   ObjectWatch volumes_;

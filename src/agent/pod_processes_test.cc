@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "agent/local_provisioner.h"
 #include "agent/node_setup.h"
 #include "sys/file.h"
 
@@ -57,62 +56,6 @@ TEST(ParseMemoryTotal, ReadsKibibytes) {
   EXPECT_FALSE(parse_memory_total("MemFree: 1 kB\n"));
   EXPECT_FALSE(parse_memory_total("MemTotal: 9223372036854775807 kB\n"));
   EXPECT_FALSE(parse_memory_total("MemTotal: -1 kB\n"));
-}
-
-Json claim(const char* node, const char* uid = "0b5e-1") {
-  return {{"metadata",
-           {{"namespace", "default"},
-            {"name", "data"},
-            {"uid", uid},
-            {"annotations",
-             {{"volume.kubernetes.io/selected-node", node},
-              {"volume.kubernetes.io/storage-provisioner", "vk8s.sktelecom.com/local"}}}}},
-          {"spec",
-           {{"storageClassName", "local"},
-            {"accessModes", JsonArray{"ReadWriteOnce"}},
-            {"resources", {{"requests", {{"storage", "1Gi"}}}}}}}};
-}
-
-TEST(ReadClaim, ServesAClaimPutOnThisNode) {
-  const auto request = read_claim(claim("n1"), "n1");
-  ASSERT_TRUE(request) << request.error().message();
-  EXPECT_EQ(request->volume_name, "pvc-0b5e-1");
-  const Json volume = local_volume(*request, "n1", "/v/pvc-0b5e-1", "Retain");
-  EXPECT_EQ(base::get_string(volume, "spec.local.path"), "/v/pvc-0b5e-1");
-  EXPECT_EQ(base::get_string(volume, "spec.persistentVolumeReclaimPolicy"), "Retain");
-  EXPECT_EQ(base::get_string(
-                volume,
-                "spec.nodeAffinity.required.nodeSelectorTerms.0.matchExpressions.0.values.0"),
-            "n1");
-}
-
-TEST(ReadClaim, KnowsItsProvisionerByTheOldAnnotationToo) {
-  Json old = claim("n1");
-  JsonObject& annotations =
-      old.as_object()["metadata"].as_object()["annotations"].as_object();
-  annotations.erase("volume.kubernetes.io/storage-provisioner");
-  EXPECT_FALSE(read_claim(old, "n1"));
-  annotations["volume.beta.kubernetes.io/storage-provisioner"] = "vk8s.sktelecom.com/local";
-  EXPECT_TRUE(read_claim(old, "n1"));
-}
-
-TEST(ReadClaim, RefusesOthersAndWhatWouldLeaveTheFolder) {
-  EXPECT_EQ(read_claim(claim("n2"), "n1").error().code(), Errc::kNotFound);
-  EXPECT_EQ(read_claim(claim("n1", "../../etc"), "n1").error().code(), Errc::kInvalidArgument);
-  Json block = claim("n1");
-  block.as_object()["spec"].as_object()["volumeMode"] = "Block";
-  EXPECT_EQ(read_claim(block, "n1").error().code(), Errc::kUnsupported);
-}
-
-TEST(IsToBeDeleted, OnlyItsOwnReleasedVolumes) {
-  const auto request = read_claim(claim("n1"), "n1");
-  Json volume = local_volume(*request, "n1", "/v", "Delete");
-  EXPECT_FALSE(is_to_be_deleted(volume, "n1"));
-  volume.as_object()["status"] = {{"phase", "Released"}};
-  EXPECT_TRUE(is_to_be_deleted(volume, "n1"));
-  EXPECT_FALSE(is_to_be_deleted(volume, "n2"));
-  volume.as_object()["metadata"].as_object()["name"] = "pvc-../..";
-  EXPECT_FALSE(is_to_be_deleted(volume, "n1"));
 }
 
 }  // namespace
