@@ -163,19 +163,19 @@ void set_problem_conditions(Conditions& conditions, const Observation& seen) {
 }
 
 void set_spec_conditions(Conditions& conditions, const api::Vk8s& vk8s) {
-  std::string ephemeral;
+  // A worker of which no storage was said is none of these: it was promised nothing.
+  std::vector<std::string> ephemeral;
   for (const api::NodeSpec& node : vk8s.spec.nodes) {
-    if (node.storage.ephemeral && node.role == api::NodeRole::kMaster) {
-      ephemeral = node.name;
+    if (node.storage.ephemeral && node.storage.offers_volumes) {
+      const bool is_master = node.role == api::NodeRole::kMaster;
+      ephemeral.push_back(fmt::format("node {} has no volume: {} lost when its pod goes", node.name,
+                                      is_master ? "the cluster's state is"
+                                                : "volumes inside that lie on it are"));
     }
   }
   conditions.set_if_seen("Ephemeral", !ephemeral.empty(),
                          ephemeral.empty() ? "Persistent" : "NoVolume",
-                         ephemeral.empty()
-                             ? std::string()
-                             : fmt::format("node {} has no volume: the cluster's state is lost "
-                                           "when its pod goes",
-                                           ephemeral));
+                         fmt::format("{}", fmt::join(ephemeral, "; ")));
   conditions.set_if_seen(
       "KubeflowReady", false, "NotAvailable", "Kubeflow is not asked for any more");
   if (vk8s.spec.kubeflow) {

@@ -141,6 +141,19 @@ TEST_F(ClusterStatus, WarnsOfAMasterWithoutAVolume) {
   EXPECT_EQ(condition("Ephemeral").status, api::ConditionStatus::kTrue);
 }
 
+TEST_F(ClusterStatus, WarnsOfAWorkerThatWasMadeEphemeralAndOfNoneWithoutStorage) {
+  auto& storage = vk8s_.spec.nodes[1].storage;
+  storage = {.ephemeral = true, .offers_volumes = false};
+  compute();
+  EXPECT_EQ(api::find_condition(status_.conditions, "Ephemeral"), nullptr);
+  storage.offers_volumes = true;
+  compute();
+  EXPECT_EQ(condition("Ephemeral").status, api::ConditionStatus::kTrue);
+  EXPECT_EQ(condition("Ephemeral").message,
+            "node demo-worker-1 has no volume: volumes inside that lie on it are lost when its "
+            "pod goes");
+}
+
 TEST_F(ClusterStatus, NamesEachThingThatAnOldManifestAsksForInVain) {
   vk8s_.spec.kubeflow = api::KubeflowSpec{"1.4", "", "", "", ""};
   seen_.missing = "node demo-master-1: no node of the host has nvidia.com/gpu";

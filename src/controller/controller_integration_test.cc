@@ -220,6 +220,8 @@ TEST_F(ControllerOnApiServer, SchemaRefusesWhatCannotWorkAndNamesTheField) {
   EXPECT_THAT(refusal(with("spec.nodes.0.name", "UPPER")), HasSubstr("spec.nodes[0].name"));
   EXPECT_THAT(refusal(with("spec.network", JsonObject{{"upstreamDNS", JsonArray{"dns"}}})),
               HasSubstr("spec.network.upstreamDNS[] must be an IP address"));
+  EXPECT_THAT(refusal(with("spec.nodes.1.labels", JsonObject{{api::kVolumesLabel, "true"}})),
+              HasSubstr("spec.nodes[].labels must not have vk8s.sktelecom.com/volumes"));
 }
 
 TEST_F(ControllerOnApiServer, SchemaRefusesPortsThatContradictThemselves) {

@@ -82,9 +82,10 @@ JsonObject storage_schema() {
       with_default(choice("What becomes of the volume when the node goes.", {"Delete", "Retain"}),
                    "Delete");
   properties["ephemeral"] =
-      flag("Keep the node's state in the pod: it is lost when the pod goes.");
-  return object("The node's volume, where all its state lies. Workers have none by default. "
-                "Immutable.",
+      flag("Keep the node's state in the pod: it is lost when the pod goes, with the volumes inside "
+           "that lie on the node.");
+  return object("The node's volume, where all its state lies, and the volumes inside. Workers have "
+                "none by default, and no volumes inside lie on these. Immutable.",
                 std::move(properties));
 }
 
@@ -117,7 +118,12 @@ JsonObject node_schema() {
       text("Image of the node. Without it: the one of spec.kubernetes.version.", 512);
   properties["resources"] = resources_schema();
   properties["storage"] = storage_schema();
-  properties["labels"] = text_map("Labels of the Node inside.", text("", 63), 64);
+  properties["labels"] = with_rules(
+      text_map("Labels of the Node inside.", text("", 63), 64),
+      JsonArray{rule(fmt::format("!('{}' in self)", api::kVolumesLabel),
+                     fmt::format("spec.nodes[].labels must not have {}: it follows from "
+                                 "spec.nodes[].storage",
+                                 api::kVolumesLabel))});
   properties["taints"] = list("Taints of the Node inside.", taint_schema(), 32);
   properties["tolerations"] =
       list("Tolerations of the node's pod on the host.", toleration_schema(), 32);
