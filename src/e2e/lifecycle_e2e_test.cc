@@ -1,4 +1,6 @@
 // What becomes of a running cluster: ports, nodes that come and go, pause, deletion.
+#include <algorithm>
+
 #include "e2e/fixture.h"
 #include "e2e/workload.h"
 
@@ -22,6 +24,31 @@ class LifecycleTest : public HostTest {
                         : Answer{false, answer.error().message()};
         },
         seconds(60), text + " at " + url);
+  }
+
+  // A node whose state goes with its pod is given no volumes: in a cluster with web
+  // on it and a worker without storage.
+  static void expect_no_volumes_on(const Kubectl& inside, const std::string& worker) {
+    const std::string message =
+        R"(jsonpath={.status.conditions[?(@.type=="PodScheduled")].message})";
+    ASSERT_TRUE(ok(inside.apply(client_manifest(worker))));
+    ASSERT_TRUE(ok(inside.wait_for_output({"get", "pod", "client", "-o", message},
+                                          "didn't find available persistent volumes to bind")));
+    // Nor by a class that does not tell the scheduler.
+    ASSERT_TRUE(ok(inside.apply(loose_volume_manifest(worker))));
+    ASSERT_TRUE(ok(inside.wait_for_output(
+        {"get", "events", "--field-selector", "reason=ProvisioningFailed"},
+        "node " + worker + " has no storage to keep volumes on")));
+    ASSERT_TRUE(ok(inside({"delete", "pod", "client", "loose", "--wait=true"})));
+    // Where it is not held to the worker, the same claim is served by the master.
+    ASSERT_TRUE(ok(inside.apply(client_manifest())));
+    ASSERT_TRUE(ok(inside.wait({"pod/client"}, "condition=Ready")));
+    const auto where = inside({"get", "pod", "client", "-o", "jsonpath={.spec.nodeName}"});
+    ASSERT_TRUE(ok(where));
+    EXPECT_THAT(*where, HasSubstr("-master-1"));
+    const auto volumes = inside({"get", "pv", "-o", "name"});
+    ASSERT_TRUE(ok(volumes));
+    EXPECT_EQ(std::count(volumes->begin(), volumes->end(), '\n'), 1) << *volumes;
   }
 };
 
@@ -64,6 +91,7 @@ TEST_F(LifecycleTest, TakesInAndDrainsWorkers) {
   ASSERT_TRUE(ok(cluster->wait_for_phase("Running")));
   ASSERT_TRUE(ok(cluster->kubectl().apply(web_manifest(2))));
   ASSERT_TRUE(ok(cluster->kubectl().wait({"deployment/web"}, "condition=Available")));
+  ASSERT_NO_FATAL_FAILURE(expect_no_volumes_on(cluster->kubectl(), "grow-worker-1"));
 
   ASSERT_TRUE(ok(kubectl()({"-n", "nodes", "patch", "vk8s", "grow", "--type=json", "-p",
                             R"([{"op":"remove","path":"/spec/nodes/1"}])"})));

@@ -62,4 +62,35 @@ spec:
                                   : fmt::format("kubernetes.io/hostname: {}", node));
 }
 
+std::string loose_volume_manifest(const std::string& node) {
+  return fmt::format(R"(apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {{name: loose}}
+provisioner: vk8s.sktelecom.com/local
+volumeBindingMode: WaitForFirstConsumer
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: loose}}
+spec:
+  storageClassName: loose
+  accessModes: [ReadWriteOnce]
+  resources: {{requests: {{storage: 1Gi}}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: loose}}
+spec:
+  nodeSelector: {{kubernetes.io/hostname: {}}}
+  containers:
+  - name: loose
+    image: busybox
+    imagePullPolicy: IfNotPresent
+    command: [sleep, "86400"]
+    volumeMounts: [{{name: data, mountPath: /data}}]
+  volumes: [{{name: data, persistentVolumeClaim: {{claimName: loose}}}}]
+)",
+                     node);
+}
+
 }  // namespace vk8s::e2e

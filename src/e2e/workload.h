@@ -9,6 +9,11 @@ namespace vk8s::e2e {
 // 80, evenly over the nodes.
 std::string web_manifest(int replicas, int node_port = 0);
 
+// A StorageClass of the agents' provisioner as a user might make it, without the
+// topologies of the class `local`; a claim of it, and a pod for that on a node. All
+// are called "loose".
+std::string loose_volume_manifest(const std::string& node);
+
 // Pod "client" that waits to be told, on a node ("" = any), with a volume claim
 // mounted at /data.
 std::string client_manifest(const std::string& node = {});
