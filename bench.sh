@@ -52,8 +52,8 @@ write_results() {
   { printf '[\n' && sed '$!s/$/,/' <(cat "${files[@]}") && printf ']\n'; } >"$OUT/results.json"
   sed -n 's/.*"name": "\([^"]*\)", "unit": "\([^"]*\)", "median": \([^,]*\), "min": \([^,]*\), "max": \([^,]*\), "n": \([0-9]*\).*/\1|\3|\4|\5|\6|\2/p' \
     "${files[@]}" |
-    awk -F'|' 'BEGIN {printf "%-32s %12s %12s %12s %5s  %s\n", "figure", "median", "min", "max", "n", "unit"}
-      {printf "%-32s %12.2f %12.2f %12.2f %5d  %s\n", $1, $2, $3, $4, $5, $6}'
+    awk -F'|' 'BEGIN {printf "%-52s %12s %12s %12s %5s  %s\n", "figure", "median", "min", "max", "n", "unit"}
+      {printf "%-52s %12.2f %12.2f %12.2f %5d  %s\n", $1, $2, $3, $4, $5, $6}'
 }
 
 main() {

@@ -1,28 +1,34 @@
 #!/usr/bin/env bash
 # Builds the tests and runs them. The last line is "N passed, N failed, N skipped" (test cases).
 #
-#   test.sh [--coverage] [unit|integration|root|e2e|vm|fuzz|full]...     default: the first four
+#   test.sh [--coverage] [--before TIME] [SET]...     default: unit, integration, root and e2e
 #
 #   unit         no root, no network
 #   integration  a real kube-apiserver and etcd, Helm (built first if need be)
 #   root         namespaces, mounts, cgroups
 #   e2e          clusters in a cluster, by the release programs and images (built first if need be)
+#   versions     e2e of the Kubernetes versions beside the default (minutes to build the first time)
+#   tsan         unit and integration, built with the thread sanitizer
 #   vm           the main job on cgroup v2, in an emulated machine: many minutes (tests/vm)
 #   fuzz         every parser of outside bytes, a minute each (scripts/fuzz.sh)
-#   full         all of them, e2e for every Kubernetes version (minutes to build the first time)
+#   full         all of them, with the other sanitizers and the coverage
 #   --coverage   prints the line coverage of src/ (presets coverage and asan-ubsan)
+#   --before T   the sets that follow are left out, and named, if they would begin after T (seconds
+#                since 1970)
 #
-# Environment: VK8S_PRESET (default dev) and VK8S_BUILD_DIR (default build/<preset>) of all but e2e;
-# VK8S_E2E_VERSIONS, Kubernetes versions of e2e beside the default one, as in "1.35 1.20";
-# VK8S_VM_MINUTES (default 25) for all of vm; VK8S_FUZZ_SECONDS of each fuzz target (default 60).
+# Environment: VK8S_PRESET (default dev; of full: asan-ubsan) and VK8S_BUILD_DIR (default
+# build/<preset>) of unit, integration and root; VK8S_E2E_VERSIONS, Kubernetes versions of e2e
+# beside the default one, as in "1.36 1.20"; VK8S_VM_MINUTES (default 25) for all of vm;
+# VK8S_FUZZ_SECONDS of each fuzz target (default 60).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scripts/lib.sh"
 
 PRESET=${VK8S_PRESET:-dev}
-BUILD_DIR=${VK8S_BUILD_DIR:-$REPO/build/$PRESET}
 RELEASE_DIR=$REPO/build/release
-RESULTS=$REPO/build/test-results
+RESULTS=${VK8S_TEST_RESULTS:-$REPO/build/test-results}
 COVERAGE=
+BEFORE=
+LABELS=()
 VERSIONS=${VK8S_E2E_VERSIONS:-}
 PASSED=0 FAILED=0 SKIPPED=0
 
@@ -60,7 +66,7 @@ build_tests() {
   if [[ $1 == e2e ]]; then
     build_release vk8s_e2e_e2e_test
     for version in $VERSIONS; do "$REPO/images/build.sh" "vnode-$version"; done
-  elif [[ $1 != vm && $1 != fuzz && ! -e $RESULTS/.built ]]; then
+  elif [[ $1 =~ ^(unit|integration|root)$ && ! -e $RESULTS/.built ]]; then
     phase "build ($PRESET)" "the log names the file that does not compile" \
       cmake_build "$BUILD_DIR" "$PRESET" "build ($PRESET)"
     touch "$RESULTS/.built"
@@ -188,51 +194,97 @@ run_vm() {
   FAILED=$((FAILED + failed))
 }
 
-# The last line of fuzz.sh is its totals.
-run_fuzz() {
-  local log=$RESULTS/fuzz.log rc=0 passed failed skipped
-  say "fuzz targets"
-  VK8S_UI_DEPTH=$((VK8S_UI_DEPTH + 1)) "$REPO/scripts/fuzz.sh" \
-    --seconds "${VK8S_FUZZ_SECONDS:-60}" >"$log" || rc=$?
+# add_run NAME COMMAND...: a script whose last line is its totals.
+add_run() {
+  local name=$1 log=$RESULTS/$1.log rc=0 passed failed skipped
+  shift
+  say "$name"
+  VK8S_UI_DEPTH=$((VK8S_UI_DEPTH + 1)) "$@" >"$log" || rc=$?
   read -r passed _ failed _ skipped _ < <(tail -n 1 "$log") || true
   if [[ ! ${passed:-} =~ ^[0-9]+$ ]]; then
     FAILED=$((FAILED + 1))
-    say "  failed fuzz: exit status $rc before any target ran"
+    say "  failed $name: exit status $rc before anything ran"
     return
   fi
   PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
 }
 
-main() {
-  local labels=() label
+# The sanitizer's memory map has no room for the widest address space randomization of some kernels.
+run_tsan() {
+  local words=(env -u VK8S_BUILD_DIR VK8S_PRESET=tsan VK8S_TEST_RESULTS="$RESULTS/tsan")
+  add_run tsan setarch --addr-no-randomize "${words[@]}" "$REPO/test.sh" unit integration
+}
+
+# e2e as a whole has run, or is not asked for.
+run_versions() {
+  VERSIONS=$(other_versions)
+  build_tests e2e
+  prepare e2e
+  GTEST_FILTER='*VersionsTest*' run_label e2e
+}
+
+other_versions() { sed -n '/^[0-9]/s/ .*//p' "$REPO/upstream/releases" | tail -n +2 | xargs; }
+
+run_set() {
+  case $1 in
+    vm)
+      prepare vm
+      run_vm
+      ;;
+    fuzz) add_run fuzz "$REPO/scripts/fuzz.sh" --seconds "${VK8S_FUZZ_SECONDS:-60}" ;;
+    tsan | versions) "run_$1" ;;
+    *)
+      build_tests "$1"
+      prepare "$1"
+      run_label "$1"
+      ;;
+  esac
+}
+
+# A set with BEFORE is written "TIME SET".
+parse() {
   while (($#)); do
     case $1 in
-      unit | integration | root | e2e | vm | fuzz) labels+=("$1") ;;
+      unit | integration | root | e2e | versions | tsan | vm | fuzz) LABELS+=("${BEFORE:-0} $1") ;;
       full)
-        labels=(unit integration root e2e vm fuzz)
-        VERSIONS=$(sed -n '/^[0-9]/s/ .*//p' "$REPO/upstream/releases" | tail -n +2 | xargs)
+        LABELS=("0 unit" "0 integration" "0 root" "0 e2e" "0 tsan" "0 vm" "0 fuzz")
+        VERSIONS=$(other_versions)
+        PRESET=${VK8S_PRESET:-asan-ubsan}
+        COVERAGE=yes
         ;;
       --coverage) COVERAGE=yes ;;
+      --before)
+        [[ ${2:-} =~ ^[0-9]+$ ]] || die "test.sh: --before '${2:-}' is no time" "use \$(date +%s)"
+        BEFORE=$2
+        shift
+        ;;
       -h | --help)
         sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1
-        return
+        exit
         ;;
-      *) die "test.sh: '$1' is not a set of tests" "use unit, integration, root, e2e, vm, fuzz or full" ;;
+      *) die "test.sh: '$1' is not a set of tests" \
+        "use unit, integration, root, e2e, versions, tsan, vm, fuzz or full" ;;
     esac
     shift
   done
-  if ((${#labels[@]} == 0)); then labels=(unit integration root e2e); fi
+  if ((${#LABELS[@]} == 0)); then LABELS=("0 unit" "0 integration" "0 root" "0 e2e"); fi
+}
+
+main() {
+  local before label
+  parse "$@"
+  BUILD_DIR=${VK8S_BUILD_DIR:-$REPO/build/$PRESET}
+  export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
   trap finish EXIT
   rm -rf "$RESULTS"
   mkdir -p "$RESULTS"
-  for label in "${labels[@]}"; do
-    build_tests "$label"
-    prepare "$label"
-    case $label in
-      vm) run_vm ;;
-      fuzz) run_fuzz ;;
-      *) run_label "$label" ;;
-    esac
+  for label in "${LABELS[@]}"; do
+    read -r before label <<<"$label"
+    if ((before > 0 && EPOCHSECONDS > before)); then
+      say "left out: $label (it is too late for it)"
+    else
+      run_set "$label"
+    fi
   done
   if [[ -n $COVERAGE ]]; then print_coverage; fi
 }

@@ -2,6 +2,7 @@
 
 #include "kube/yaml.h"
 #include "pki/pki.h"
+#include "step_times.h"
 
 namespace vk8s::bench {
 namespace {
@@ -52,9 +53,12 @@ Result<CreateTimes> CreateTimer::time_create(const std::string& name, int worker
   const auto objects = VK8S_TRY(kube::parse_yaml(e2e::vk8s_manifest("default", name, workers)));
   CreateTimes times;
   const auto begin = Clock::now();
+  const auto begin_of_day = std::chrono::system_clock::now();
   VK8S_TRY(api_->create(resources::kVk8s, "default", objects));
   times.nodes_ready = VK8S_TRY(wait_for_nodes(name, workers + 1, begin));
   times.running = VK8S_TRY(wait_for_phase(name, begin));
+  const std::string log = VK8S_TRY(host_.kubectl()({"logs", name + "-master-1-0"}));
+  times.master_steps = step_times(log, begin_of_day);
   return times;
 }
 

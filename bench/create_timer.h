@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,7 @@ struct CreateTimes {
   double running = 0;  // seconds until .status.phase is Running
   // Seconds until a GET of every node, through the issued kubeconfig, says Ready.
   double nodes_ready = 0;
+  std::map<std::string, double> master_steps;  // step_times()
 };
 
 class CreateTimer {
