@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "controller/manifests.h"
-#include "controller/yaml_writer.h"
+#include "kube/yaml_writer.h"
 
 namespace vk8s::controller {
 namespace {
@@ -98,7 +98,7 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 
 // The manifests' own braces are no templates.
 std::string as_template(const std::vector<Json>& manifests, std::string_view first_line = {}) {
-  std::string text = to_yaml(manifests);
+  std::string text = kube::to_yaml(manifests);
   replace_all(text, "{{", R"({{ "{{" }})");
   for (const Placeholder& placeholder : kPlaceholders) {
     replace_all(text, placeholder.in_yaml, placeholder.in_chart);
@@ -153,7 +153,7 @@ std::string values() {
                                 fmt::arg("version", image.version),
                                 fmt::arg("replicas", *base::get_int(deployment, "spec.replicas")));
   std::string resources =
-      to_yaml(*base::find(deployment, "spec.template.spec.containers.0.resources"));
+      kube::to_yaml(*base::find(deployment, "spec.template.spec.containers.0.resources"));
   resources.pop_back();
   replace_all(resources, "\n", "\n  ");
   return generated_header("chart") + out + "  " + resources + "\n";

@@ -5,7 +5,7 @@
 #include "controller/api_reference.h"
 #include "controller/chart.h"
 #include "controller/manifests.h"
-#include "controller/yaml_writer.h"
+#include "kube/yaml_writer.h"
 
 namespace vk8s::controller {
 
@@ -16,10 +16,10 @@ std::string generated_header(std::string_view what) {
 
 std::vector<GeneratedFile> generated_files() {
   std::vector<GeneratedFile> out = {
-      {"config/crd/vk8s.yaml", generated_header("crd") + to_yaml(crd_manifest())},
-      {"config/rbac/rbac.yaml", generated_header("rbac") + to_yaml(rbac_manifests())},
+      {"config/crd/vk8s.yaml", generated_header("crd") + kube::to_yaml(crd_manifest())},
+      {"config/rbac/rbac.yaml", generated_header("rbac") + kube::to_yaml(rbac_manifests())},
       {"config/manager/manager.yaml",
-       generated_header("manager") + to_yaml(deployment_manifests())},
+       generated_header("manager") + kube::to_yaml(deployment_manifests())},
       {"docs/api.md", api_reference()},
   };
   for (GeneratedFile& file : chart_files()) {

@@ -4,7 +4,6 @@
 
 #include "controller/generate_command.h"
 #include "controller/generated_files.h"
-#include "controller/yaml_writer.h"
 #include "sys/file.h"
 
 namespace vk8s::controller {
@@ -105,28 +104,6 @@ TEST(Chart, HasAValueAtEachPlaceholder) {
     EXPECT_EQ(file.content.find("\"$"), std::string::npos)
         << file.path << ": this place in a manifest has changed, see kPlaceholders";
   }
-}
-
-TEST(YamlWriter, QuotesWhatCouldBeTakenForSomethingElse) {
-  JsonObject object;
-  object["plain"] = "abc-1.2/x_Y";
-  object["word"] = "Yes";
-  object["number"] = "1.37";
-  object["empty"] = "";
-  object["colon"] = "a: b";
-  object["lines"] = "a\nb";
-  object["on"] = 1;
-  EXPECT_EQ(to_yaml(Json(object)),
-            "plain: abc-1.2/x_Y\nword: \"Yes\"\nnumber: \"1.37\"\nempty: \"\"\n"
-            "colon: \"a: b\"\nlines: \"a\\nb\"\n\"on\": 1\n");
-}
-
-TEST(YamlWriter, NestsObjectsAndLists) {
-  const Json json =
-      base::parse_json(R"({"a":{"b":[1,{"c":true,"d":[]}],"e":{}},"f":[["x"]]})").value();
-  EXPECT_EQ(to_yaml(json),
-            "a:\n  b:\n  - 1\n  - c: true\n    d: []\n  e: {}\nf:\n- - x\n");
-  EXPECT_EQ(to_yaml(std::vector<Json>{Json(1), Json(2)}), "1\n---\n2\n");
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "kube/selector.h"
 #include "kube/watch_stream.h"
 #include "kube/yaml.h"
+#include "kube/yaml_writer.h"
 #include "pki/pki.h"
 #include "sys/file.h"
 
@@ -59,6 +60,28 @@ TEST(Yaml, RefusesBombsDuplicatesAndDepth) {
 TEST(Yaml, NamesTheLine) {
   EXPECT_THAT(parse_yaml("a: 1\nb: 2\na: 3\n").error().message(),
               HasSubstr("line 3: duplicate key \"a\""));
+}
+
+TEST(YamlWriter, QuotesWhatCouldBeTakenForSomethingElse) {
+  JsonObject object;
+  object["plain"] = "abc-1.2/x_Y";
+  object["word"] = "Yes";
+  object["number"] = "1.37";
+  object["empty"] = "";
+  object["colon"] = "a: b";
+  object["lines"] = "a\nb";
+  object["on"] = 1;
+  EXPECT_EQ(to_yaml(Json(object)),
+            "plain: abc-1.2/x_Y\nword: \"Yes\"\nnumber: \"1.37\"\nempty: \"\"\n"
+            "colon: \"a: b\"\nlines: \"a\\nb\"\n\"on\": 1\n");
+}
+
+TEST(YamlWriter, NestsObjectsAndLists) {
+  const Json json =
+      base::parse_json(R"({"a":{"b":[1,{"c":true,"d":[]}],"e":{}},"f":[["x"]]})").value();
+  EXPECT_EQ(to_yaml(json),
+            "a:\n  b:\n  - 1\n  - c: true\n    d: []\n  e: {}\nf:\n- - x\n");
+  EXPECT_EQ(to_yaml(std::vector<Json>{Json(1), Json(2)}), "1\n---\n2\n");
 }
 
 std::string kubeconfig(const std::string& cluster, const std::string& user) {
@@ -114,6 +137,28 @@ TEST(Kubeconfig, RefusesWhatIsMissingOrUnsafeByName) {
   }
   EXPECT_FALSE(ClientConfig::from_kubeconfig(kubeconfig(cases[0][0], ""), "other"));
   EXPECT_FALSE(ClientConfig::from_kubeconfig("[]"));
+}
+
+// One that is there would be taken, one that is not there would be missed.
+TEST(Kubeconfig, OpensNoFileThatAForeignOneNames) {
+  const auto folder = sys::TempDir::create();
+  ASSERT_TRUE(folder);
+  const std::string there = folder->path() + "/file";
+  ASSERT_TRUE(sys::write_file(there, "PEM"));
+  const std::string server = "server: \"https://h:1\"";
+  const std::string ca = ", certificate-authority-data: " + pki::base64_encode("CA");
+  for (const std::string& file : {there, folder->path() + "/missing"}) {
+    for (const auto& [cluster, user] : {
+             std::pair{server + ", certificate-authority: " + file, std::string("token: t")},
+             std::pair{server + ca, "client-certificate: " + file + ", client-key: " + file},
+             std::pair{server + ca, "tokenFile: " + file},
+         }) {
+      const auto config = ClientConfig::from_foreign_kubeconfig(kubeconfig(cluster, user));
+      ASSERT_FALSE(config) << cluster << user;
+      EXPECT_THAT(config.error().message(), HasSubstr("names a file, which is not opened"));
+    }
+  }
+  EXPECT_TRUE(ClientConfig::from_foreign_kubeconfig(kubeconfig(server + ca, "token: t")));
 }
 
 TEST(RequestPath, IsThatOfTheApi) {

@@ -1,10 +1,10 @@
-#include "controller/yaml_writer.h"
+#include "kube/yaml_writer.h"
 
 #include <algorithm>
 #include <array>
 #include <string_view>
 
-namespace vk8s::controller {
+namespace vk8s::kube {
 namespace {
 
 // Plain in YAML only if no reader can take it for a number, a boolean, null or
@@ -14,7 +14,8 @@ bool is_plain(std::string_view text) {
       "true", "false", "null", "yes", "no", "on", "off", "y", "n", "inf", "nan", "none"};
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   const auto is_safe = [&](char c) {
-    return is_letter(c) || (c >= '0' && c <= '9') || std::string_view("-_./").find(c) != std::string_view::npos;
+    return is_letter(c) || (c >= '0' && c <= '9') ||
+           std::string_view("-_./").find(c) != std::string_view::npos;
   };
   if (text.empty() || text.size() > 80 || !is_letter(text[0])) {
     return false;
@@ -38,51 +39,31 @@ bool is_block(const Json& value) {
          (value.is_array() && !value.get_array().empty());
 }
 
-void write(std::string& out, const Json& value, std::size_t indent);
-
-void write_object(std::string& out, const JsonObject& object, std::size_t indent) {
-  bool first = true;
-  for (const auto& [key, value] : object) {
-    if (!first) {
-      out.append(indent, ' ');
-    }
-    first = false;
-    out += scalar(Json(key));
-    out += ':';
-    if (is_block(value)) {
-      out += '\n';
-      const std::size_t deeper = value.is_array() ? indent : indent + 2;
-      out.append(deeper, ' ');
-      write(out, value, deeper);
-    } else {
-      out += ' ';
-      out += scalar(value);
-      out += '\n';
-    }
-  }
-}
-
-void write_array(std::string& out, const JsonArray& array, std::size_t indent) {
-  bool first = true;
-  for (const Json& item : array) {
-    if (!first) {
-      out.append(indent, ' ');
-    }
-    first = false;
-    out += "- ";
-    write(out, item, indent + 2);
-  }
-}
-
 // The first line's indentation has been written.
 void write(std::string& out, const Json& value, std::size_t indent) {
   if (!is_block(value)) {
-    out += scalar(value);
-    out += '\n';
-  } else if (value.is_object()) {
-    write_object(out, value.get_object(), indent);
-  } else {
-    write_array(out, value.get_array(), indent);
+    out += scalar(value) + '\n';
+    return;
+  }
+  bool first = true;
+  const auto begin_entry = [&] {
+    out.append(first ? 0 : indent, ' ');
+    first = false;
+  };
+  if (value.is_array()) {
+    for (const Json& item : value.get_array()) {
+      begin_entry();
+      out += "- ";
+      write(out, item, indent + 2);
+    }
+    return;
+  }
+  for (const auto& [key, member] : value.get_object()) {
+    begin_entry();
+    out += scalar(Json(key)) + ':';
+    const std::size_t deeper = member.is_array() ? indent : indent + 2;
+    out += is_block(member) ? "\n" + std::string(deeper, ' ') : " ";
+    write(out, member, deeper);
   }
 }
 
@@ -103,4 +84,4 @@ std::string to_yaml(const std::vector<Json>& documents) {
   return out;
 }
 
-}  // namespace vk8s::controller
+}  // namespace vk8s::kube

@@ -1,4 +1,4 @@
-#include "controller/yaml_writer.h"
+#include "kube/yaml_writer.h"
 
 #include "base/fuzz.h"
 #include "kube/yaml.h"
@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!document || document->is_null() || fuzz::has_long_key(*document)) {
     return 0;
   }
-  const auto again = kube::parse_yaml(controller::to_yaml(*document));
+  const auto again = kube::parse_yaml(kube::to_yaml(*document));
   fuzz::require(again && fuzz::is_same(*again, *document), "YAML reads back the same");
   return 0;
 }
