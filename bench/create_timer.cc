@@ -85,7 +85,7 @@ Result<double> CreateTimer::wait_for_nodes(const std::string& name, int count,
       const auto data = secret ? base::get_string(*secret, "data.kubeconfig") : std::nullopt;
       if (data) {
         const std::string text = VK8S_TRY(pki::base64_decode(*data));
-        auto config = VK8S_TRY(kube::ClientConfig::from_kubeconfig(text));
+        auto config = VK8S_TRY(kube::ClientConfig::from_foreign_kubeconfig(text));
         client = VK8S_TRY(loop_.run(
             [&] { return kube::Client::create(loop_.loop(), config, Log::silent()); }));
         inside = std::make_unique<kube::BlockingClient>(loop_.loop(), *client, seconds(2));

@@ -28,7 +28,7 @@ std::string watch_hint(const ClusterView& cluster) {
 Finding check_answers(Surroundings& surroundings, const Json& kubeconfig,
                       const ClusterView& cluster) {
   const std::string subject = "API server of the cluster";
-  auto config = kube::ClientConfig::from_kubeconfig(base::to_string(kubeconfig));
+  auto config = kube::ClientConfig::from_foreign_kubeconfig(base::to_string(kubeconfig));
   if (!config) {
     return bad(subject, config.error().message(), "delete the Secret: it is made anew");
   }

@@ -229,8 +229,8 @@ Result<std::string> merge_target(const Surroundings& surroundings,
 }
 
 Result<Json> rename_kubeconfig(std::string_view issued, std::string_view name) {
-  // Refuses what runs programs, and what cannot be used at all.
-  VK8S_TRY(kube::ClientConfig::from_kubeconfig(issued));
+  // Refuses what runs programs or reads files, and what cannot be used at all.
+  VK8S_TRY(kube::ClientConfig::from_foreign_kubeconfig(issued));
   const Json document = VK8S_TRY(kube::parse_yaml(issued));
   const std::string context(base::get_string(document, "current-context").value_or(""));
   const Json* in_use = entry_named(document, "contexts", context);
@@ -247,9 +247,8 @@ Result<Json> rename_kubeconfig(std::string_view issued, std::string_view name) {
   JsonObject user;
   copy_text(part("users", "user"), "user",
             {"client-certificate-data", "client-key-data", "token"}, user);
-  if (!cluster.contains("certificate-authority-data") || user.empty()) {
-    return fail(Errc::kInvalidArgument,
-                "kubeconfig: it names files instead of holding certificates");
+  if (user.empty()) {
+    return fail(Errc::kInvalidArgument, "kubeconfig: its user has no certificate and no token");
   }
   const std::string own(name);
   JsonObject out;

@@ -33,10 +33,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text = fuzz::text_of(data, size);
   if (const auto renamed = cli::rename_kubeconfig(text, "mine")) {
     const std::string written = cli::to_yaml(*renamed);
-    const auto read = kube::ClientConfig::from_kubeconfig(written);
+    const auto read = kube::ClientConfig::from_foreign_kubeconfig(written);
     fuzz::require(read.has_value(), "a renamed kubeconfig can be used");
     fuzz::require(read->token_file.empty(), "it names no file");
-    fuzz::require(read->server == kube::ClientConfig::from_kubeconfig(text)->server,
+    fuzz::require(read->server == kube::ClientConfig::from_foreign_kubeconfig(text)->server,
                   "it names the same server");
   }
   const auto existing = kube::parse_yaml(text);

@@ -63,6 +63,9 @@ struct ClientConfig {
   // Source: client-go tools/clientcmd. data fields and file fields are understood.
   static Result<ClientConfig> from_kubeconfig(std::string_view yaml, std::string_view context = "");
   static Result<ClientConfig> from_kubeconfig_file(const std::string& path);
+  // Of others, as from a Secret: kInvalidArgument for one that names a file instead
+  // of holding what is in it. No file is opened.
+  static Result<ClientConfig> from_foreign_kubeconfig(std::string_view yaml);
   // KUBERNETES_SERVICE_HOST/PORT and the mounted ServiceAccount.
   static Result<ClientConfig> in_cluster();
 };

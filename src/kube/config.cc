@@ -30,13 +30,25 @@ std::string text_at(const Json& value, std::string_view key) {
   return std::string(base::get_string(value, key).value_or(""));
 }
 
-std::string resolve_path(const std::string& folder, const std::string& path) {
-  return path.starts_with('/') || folder.empty() ? path : folder + "/" + path;
+// Where the files lie that a kubeconfig names.
+struct Files {
+  bool may_be_read = true;
+  std::string folder = {};  // "" = as they are named
+};
+
+Result<std::string> resolve_path(const Files& files, std::string_view key,
+                                 const std::string& path) {
+  if (!files.may_be_read) {
+    return fail(Errc::kInvalidArgument,
+                "{} names a file, which is not opened: such a kubeconfig must hold certificates "
+                "and tokens itself",
+                key);
+  }
+  return path.starts_with('/') || files.folder.empty() ? path : files.folder + "/" + path;
 }
 
 // `<key>-data` in base64, else the file named by `key`, else "".
-Result<std::string> data_or_file(const Json& value, const std::string& key,
-                                 const std::string& folder) {
+Result<std::string> data_or_file(const Json& value, const std::string& key, const Files& files) {
   if (const std::string data = text_at(value, key + "-data"); !data.empty()) {
     return VK8S_TRY_CONTEXT(pki::base64_decode(data), "{}-data", key);
   }
@@ -44,10 +56,11 @@ Result<std::string> data_or_file(const Json& value, const std::string& key,
   if (path.empty()) {
     return std::string();
   }
-  return VK8S_TRY_CONTEXT(sys::read_file(resolve_path(folder, path), 1U << 20U), "{}", key);
+  const std::string file = VK8S_TRY(resolve_path(files, key, path));
+  return VK8S_TRY_CONTEXT(sys::read_file(file, 1U << 20U), "{}", key);
 }
 
-Status add_cluster(const Json& cluster, const std::string& folder, ClientConfig& config) {
+Status add_cluster(const Json& cluster, const Files& files, ClientConfig& config) {
   config.server = text_at(cluster, "server");
   config.tls_server_name = text_at(cluster, "tls-server-name");
   if (!config.server.starts_with("https://")) {
@@ -61,34 +74,34 @@ Status add_cluster(const Json& cluster, const std::string& folder, ClientConfig&
   if (!text_at(cluster, "proxy-url").empty()) {
     return fail(Errc::kUnsupported, "proxy-url is not supported");
   }
-  config.ca_pem = VK8S_TRY(data_or_file(cluster, "certificate-authority", folder));
+  config.ca_pem = VK8S_TRY(data_or_file(cluster, "certificate-authority", files));
   if (config.ca_pem.empty()) {
     return fail(Errc::kInvalidArgument, "certificate-authority or -data is missing");
   }
   return {};
 }
 
-Status add_user(const Json& user, const std::string& folder, ClientConfig& config) {
+Status add_user(const Json& user, const Files& files, ClientConfig& config) {
   for (const char* key : {"exec", "auth-provider", "username", "as"}) {
     if (base::find(user, key) != nullptr) {
       return fail(Errc::kUnsupported, "{} is not supported: use a client certificate or a token",
                   key);
     }
   }
-  config.client_certificate_pem = VK8S_TRY(data_or_file(user, "client-certificate", folder));
-  config.client_key_pem = VK8S_TRY(data_or_file(user, "client-key", folder));
+  config.client_certificate_pem = VK8S_TRY(data_or_file(user, "client-certificate", files));
+  config.client_key_pem = VK8S_TRY(data_or_file(user, "client-key", files));
   if (config.client_certificate_pem.empty() != config.client_key_pem.empty()) {
     return fail(Errc::kInvalidArgument, "client-certificate and client-key go together");
   }
   config.token = text_at(user, "token");
   if (const std::string path = text_at(user, "tokenFile"); !path.empty()) {
-    config.token_file = resolve_path(folder, path);
+    config.token_file = VK8S_TRY(resolve_path(files, "tokenFile", path));
   }
   return {};
 }
 
 Result<ClientConfig> parse_kubeconfig(std::string_view yaml, std::string_view wanted,
-                                      const std::string& folder) {
+                                      const Files& files) {
   const Json document =
       VK8S_TRY_CONTEXT(parse_yaml(yaml, {.max_bytes = 1U << 20U, .max_values = 20'000}),
                        "kubeconfig");
@@ -108,9 +121,9 @@ Result<ClientConfig> parse_kubeconfig(std::string_view yaml, std::string_view wa
   const Json* user =
       VK8S_TRY_CONTEXT(named_entry(document, "users", user_name, "user"), "kubeconfig");
   ClientConfig config;
-  VK8S_TRY_CONTEXT(add_cluster(*cluster, folder, config), "kubeconfig: cluster \"{}\"",
+  VK8S_TRY_CONTEXT(add_cluster(*cluster, files, config), "kubeconfig: cluster \"{}\"",
                    base::printable(cluster_name, 128));
-  VK8S_TRY_CONTEXT(add_user(*user, folder, config), "kubeconfig: user \"{}\"",
+  VK8S_TRY_CONTEXT(add_user(*user, files, config), "kubeconfig: user \"{}\"",
                    base::printable(user_name, 128));
   return config;
 }
@@ -119,14 +132,18 @@ Result<ClientConfig> parse_kubeconfig(std::string_view yaml, std::string_view wa
 
 Result<ClientConfig> ClientConfig::from_kubeconfig(std::string_view yaml,
                                                    std::string_view context) {
-  return parse_kubeconfig(yaml, context, "");
+  return parse_kubeconfig(yaml, context, {});
+}
+
+Result<ClientConfig> ClientConfig::from_foreign_kubeconfig(std::string_view yaml) {
+  return parse_kubeconfig(yaml, "", {.may_be_read = false});
 }
 
 Result<ClientConfig> ClientConfig::from_kubeconfig_file(const std::string& path) {
   const std::string yaml = VK8S_TRY_CONTEXT(sys::read_file(path, 1U << 20U), "read kubeconfig");
   const std::size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash);
-  return VK8S_TRY_CONTEXT(parse_kubeconfig(yaml, "", folder), "{}", path);
+  const Files files{.folder = slash == std::string::npos ? "." : path.substr(0, slash)};
+  return VK8S_TRY_CONTEXT(parse_kubeconfig(yaml, "", files), "{}", path);
 }
 
 Result<ClientConfig> ClientConfig::in_cluster() {
