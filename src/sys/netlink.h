@@ -61,6 +61,7 @@ struct Route {
   bool on_link = false;     // the gateway is reachable though no route says so
   std::uint32_t table = 0;  // 0 = main
   std::uint8_t protocol = 4;  // RTPROT_STATIC: who installed it (rtnetlink(7))
+  std::uint32_t mtu = 0;    // 0 = the link's; forwarded packets are held to it, too
   bool operator==(const Route&) const = default;
 };
 

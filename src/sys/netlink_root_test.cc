@@ -182,7 +182,11 @@ TEST_F(NetworkTest, ReplacesAndDeletesRoutes) {
                    .source = "10.9.0.1",
                    .metric = 50,
                    .on_link = true,
-                   .table = 100};
+                   .table = 100,
+                   .mtu = 1372};
+  expect_ok(left.replace_route(by_overlay));
+  EXPECT_THAT(*left.list_routes(100), ElementsAre(by_overlay));
+  by_overlay.mtu = 0;
   expect_ok(left.replace_route(by_overlay));
   EXPECT_THAT(*left.list_routes(100), ElementsAre(by_overlay));
   expect_ok(left.replace_route({.destination = "0.0.0.0/0", .gateway = "10.9.0.9", .link = "br0"}));

@@ -83,7 +83,8 @@ std::optional<Route> parse_route(const nlmsghdr* message, std::uint32_t table,
                .metric = attributes.u32(RTA_PRIORITY),
                .on_link = (info.rtm_flags & RTNH_F_ONLINK) != 0,
                .table = own_table,
-               .protocol = info.rtm_protocol};
+               .protocol = info.rtm_protocol,
+               .mtu = NetlinkAttributes(attributes.find(RTA_METRICS)).u32(RTAX_MTU)};
 }
 
 }  // namespace
@@ -140,6 +141,9 @@ Status Netlink::replace_route(const Route& route) {
     message.put(RTA_PREFSRC, VK8S_TRY(IpAddress::parse(route.source)));
   }
   message.put_u32(RTA_OIF, static_cast<std::uint32_t>(VK8S_TRY(index_of(route.link))));
+  if (route.mtu != 0) {
+    message.nest(RTA_METRICS, [&] { message.put_u32(RTAX_MTU, route.mtu); });
+  }
   return socket_->transact(message, fmt::format("route {} via \"{}\" on link {}",
                                                 route.destination, route.gateway, route.link));
 }
