@@ -84,7 +84,7 @@ Status Agent::prepare() {
   tracker_ = std::make_unique<NodeTracker>(config_);
   status_server_ = VK8S_TRY_CONTEXT(
       StatusServer::start(loop_, paths_, *tracker_, log_.child("status")), "status server");
-  VK8S_TRY_CONTEXT(set_up_network(config_, facts_), "set up the pod network");
+  VK8S_TRY_CONTEXT(set_up_network(config_, facts_, log_), "set up the pod network");
   if (config_.role == api::NodeRole::kMaster) {
     VK8S_TRY(ensure_leaves(paths_, master_leaves(config_, facts_.node_ip),
                            std::chrono::system_clock::now()));

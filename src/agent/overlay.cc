@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "base/cidr.h"
 #include "sys/file.h"
 
 namespace vk8s::agent {
@@ -22,12 +21,6 @@ std::string internal_ip(const Json& node) {
     }
   }
   return {};
-}
-
-// The address of a node's tunnel end: the network address of its pods, which no
-// pod has.
-Result<IpAddress> tunnel_address(const std::string& pod_cidr) {
-  return VK8S_TRY(Cidr::parse(pod_cidr)).network();
 }
 
 // Follows from the address, so that no node has to tell another its own.
@@ -47,6 +40,14 @@ bool is_of_overlay(const sys::Route& route) {
 
 }  // namespace
 
+Result<IpAddress> tunnel_address(const std::string& pod_cidr) {
+  return VK8S_TRY(Cidr::parse(pod_cidr)).network();
+}
+
+bool is_own(const OverlayPeer& peer, const api::NodeConfig& config) {
+  return peer.node == config.node_name || peer.pod_cidr == config.pod_cidr;
+}
+
 std::optional<OverlayPeer> read_peer(const Json& node, const api::NodeConfig& config) {
   OverlayPeer peer{.node = std::string(base::get_string(node, "metadata.name").value_or("")),
                    .node_ip = internal_ip(node),
@@ -65,7 +66,7 @@ Result<OverlayState> overlay_state(const api::NodeConfig& config,
   const std::string link(kOverlayLink);
   OverlayState state;
   for (const OverlayPeer& peer : peers) {
-    if (peer.node == config.node_name || peer.pod_cidr == config.pod_cidr) {
+    if (is_own(peer, config)) {
       continue;
     }
     const IpAddress tunnel = VK8S_TRY(tunnel_address(peer.pod_cidr));
@@ -76,7 +77,8 @@ Result<OverlayState> overlay_state(const api::NodeConfig& config,
                             .gateway = tunnel.to_string(),
                             .link = link,
                             .source = own.to_string(),
-                            .on_link = true});
+                            .on_link = true,
+                            .mtu = static_cast<std::uint32_t>(peer.path_mtu)});
   }
   return state;
 }
@@ -98,9 +100,15 @@ table ip vk8s-overlay {{
     type filter hook input priority filter; policy accept;
     udp dport {port} ip saddr != @peers drop
   }}
+  # Of the routes to both ends, so that either end's node saves both directions.
+  chain forward {{
+    type filter hook forward priority mangle; policy accept;
+    oifname "{link}" tcp flags syn tcp option maxseg size set rt mtu
+    iifname "{link}" tcp flags syn tcp option maxseg size set rt mtu
+  }}
 }}
 )",
-                     fmt::arg("port", kOverlayPort),
+                     fmt::arg("port", kOverlayPort), fmt::arg("link", kOverlayLink),
                      fmt::arg("elements", addresses.empty()
                                               ? std::string()
                                               : fmt::format("elements = {{ {} }}", addresses)));
@@ -214,6 +222,9 @@ void Overlay::on_rules_done(sys::ExitStatus exit) {
   }
   applied_ = in_rules_;
   log_.info("overlay set", {{"nodes", applied_->size()}});
+  if (told_) {
+    told_(in_rules_);
+  }
   apply();
 }
 

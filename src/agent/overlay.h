@@ -6,6 +6,7 @@
 #pragma once
 
 #include <compare>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "agent/component_config.h"
 #include "agent/node_paths.h"
 #include "agent/process_runner.h"
+#include "base/cidr.h"
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "sys/netlink.h"
@@ -28,12 +30,18 @@ struct OverlayPeer {
   std::string node;
   std::string node_ip;
   std::string pod_cidr;
+  int path_mtu = 0;  // what the way there carries; 0 = what the device does
   auto operator<=>(const OverlayPeer&) const = default;
 };
 
 // What a Node says of itself; nothing while it has no IPv4 address or no pod CIDR
 // inside the cluster's. Pure.
 std::optional<OverlayPeer> read_peer(const Json& node, const api::NodeConfig& config);
+
+// A node's tunnel end: the network address of its pods, which no pod has. Pure.
+Result<IpAddress> tunnel_address(const std::string& pod_cidr);
+
+bool is_own(const OverlayPeer& peer, const api::NodeConfig& config);
 
 // What the kernel must hold beside the device. Pure. Peers are valid; the node's
 // own entry among them is left out.
@@ -46,7 +54,8 @@ struct OverlayState {
 Result<OverlayState> overlay_state(const api::NodeConfig& config,
                                    const std::vector<OverlayPeer>& peers);
 
-// For `nft -f -`: VXLAN from anybody but these nodes is dropped. Pure.
+// For `nft -f -`: VXLAN from anybody but these nodes is dropped, and TCP through the
+// tunnel is held to segments that the path carries. Pure.
 std::string overlay_rules(const std::vector<OverlayPeer>& peers);
 
 // Makes the device, with the address CoreDNS listens on at a master and that the
@@ -65,6 +74,10 @@ class Overlay {
   void set_peers(std::vector<OverlayPeer> peers);
   // Whether the kernel holds what was last set.
   bool is_applied() const { return applied_ == peers_; }
+  // Told each time the kernel holds others than before; may call set_peers().
+  void on_applied(std::function<void(const std::vector<OverlayPeer>&)> told) {
+    told_ = std::move(told);
+  }
 
  private:
   void apply();
@@ -81,6 +94,7 @@ class Overlay {
   std::vector<OverlayPeer> peers_;                    // wanted
   std::optional<std::vector<OverlayPeer>> applied_;   // in the kernel, links and rules
   std::vector<OverlayPeer> in_rules_;                 // what the running nft was given
+  std::function<void(const std::vector<OverlayPeer>&)> told_;
   std::unique_ptr<RunningProcess> nft_;
   std::string nft_words_;
   Registration retry_;

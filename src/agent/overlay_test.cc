@@ -77,5 +77,13 @@ TEST(Overlay, FiltersByTheAddressesOfTheNodes) {
   EXPECT_THAT(overlay_rules({}), Not(HasSubstr("elements")));
 }
 
+TEST(Overlay, HoldsPacketsToWhatThePathCarries) {
+  const auto state = overlay_state(node_config(), {{"a", "198.19.0.7", "100.72.1.0/24", 1372},
+                                                   {"b", "198.19.0.8", "100.72.2.0/24"}});
+  ASSERT_TRUE(state);
+  EXPECT_THAT(state->routes, ElementsAre(testing::Field(&sys::Route::mtu, 1372U),
+                                         testing::Field(&sys::Route::mtu, 0U)));
+}
+
 }  // namespace
 }  // namespace vk8s::agent
