@@ -22,7 +22,7 @@ AgentReport report_of(const api::NodeStatus& status) {
   AgentReport out;
   out.ready = status.phase == api::NodePhase::kReady;
   out.stopping = status.phase == api::NodePhase::kStopping;
-  out.text = status.message.empty() ? status.step : status.message;
+  out.text = status.message.empty() && !out.ready ? status.step : status.message;
   out.percent = std::clamp(status.percent, 0, 100);
   out.kubelet_version = status.kubelet_version;
   return out;

@@ -38,6 +38,7 @@ api::NodeSummary summary_of(const NodeObservation& node, bool is_paused) {
   }
   if (node.is_ready()) {
     out.progress = 100;
+    out.message = node.agent && node.agent->ready ? node.agent->text : std::string();
   } else if (!node.trouble.empty()) {
     out.message = node.trouble;
   } else if (node.agent) {

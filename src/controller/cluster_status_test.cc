@@ -46,6 +46,16 @@ class ClusterStatus : public testing::Test {
   Observation seen_;
 };
 
+TEST_F(ClusterStatus, ShowsWhatAReadyNodeHasToSay) {
+  make_ready(0);
+  make_ready(1);
+  seen_.nodes[0].agent = AgentReport{true, false, "network: large packets are lost", 100, ""};
+  seen_.nodes[1].agent = AgentReport{false, false, "its agent does not answer", 100, ""};
+  EXPECT_EQ(compute().phase, "Running");
+  EXPECT_EQ(status_.nodes[0].message, "network: large packets are lost");
+  EXPECT_EQ(status_.nodes[1].message, "");
+}
+
 TEST_F(ClusterStatus, IsInstallingUntilEveryNodeIsReady) {
   EXPECT_EQ(compute().phase, "Installing");
   EXPECT_EQ(status_.ready_nodes, "0/2");
