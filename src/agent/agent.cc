@@ -104,6 +104,7 @@ Status Agent::create_clients() {
   auto kubelet = VK8S_TRY(given_identity(paths_, config_, "kubelet"));
   node_client_ = VK8S_TRY(kube::Client::create(loop_, std::move(kubelet), log_.child("kube")));
   overlay_ = std::make_unique<Overlay>(loop_, runner_, paths_, config_, log_.child("overlay"));
+  probe_paths();
   watch_nodes();
   events_ = std::make_unique<kube::EventRecorder>(loop_, *client_, kAgentFieldManager,
                                                   config_.node_name, log_);
@@ -265,10 +266,40 @@ void Agent::update_overlay() {
   std::vector<OverlayPeer> peers;
   for (const kube::ObjectPtr& node : nodes_->store().list()) {
     if (auto peer = read_peer(*node, config_)) {
+      peer->path_mtu = mtu_probe_->path_mtu(peer->node).value_or(0);
       peers.push_back(*std::move(peer));
     }
   }
   overlay_->set_peers(std::move(peers));
+}
+
+void Agent::probe_paths() {
+  mtu_probe_ = std::make_unique<MtuProbe>(
+      loop_,
+      [this](const IpAddress& to, EchoSocket::OnAnswer on_answer) {
+        return open_icmp_echo(loop_, std::string(kOverlayLink), to, std::move(on_answer));
+      },
+      facts_.pod_mtu, log_.child("mtu"));
+  mtu_probe_->on_change([this] { on_path_mtu(); });
+  overlay_->on_applied([this](std::vector<OverlayPeer> peers) {
+    std::erase_if(peers, [this](const OverlayPeer& peer) { return is_own(peer, config_); });
+    if (mtu_probe_) {
+      mtu_probe_->set_peers(peers);
+    }
+  });
+}
+
+// Routes hold packets to what their way carries; pods to come get what all ways do.
+void Agent::on_path_mtu() {
+  const auto narrowest = mtu_probe_->narrowest();
+  NodeFacts facts = facts_;
+  facts.pod_mtu = narrowest ? narrowest->mtu : facts_.pod_mtu;
+  if (const Status written = write_config_files({cni_config_file(config_, paths_, facts)});
+      !written) {
+    log_.error("the MTU of new pods cannot be set", {{"error", written.error().message()}});
+  }
+  tracker_->set_network_trouble(describe_narrow_path(facts_.pod_mtu, narrowest));
+  update_overlay();
 }
 
 void Agent::renew_later() {
@@ -306,6 +337,7 @@ void Agent::stop(std::function<void()> stopped) {
   provisioner_.reset();
   events_.reset();
   control_plane_.reset();
+  mtu_probe_.reset();
   nodes_.reset();
   supervisor_->stop(std::move(stopped));
 }

@@ -9,6 +9,7 @@
 #include "agent/component_config.h"
 #include "agent/control_plane.h"
 #include "agent/local_provisioner.h"
+#include "agent/mtu_probe.h"
 #include "agent/node_paths.h"
 #include "agent/node_tracker.h"
 #include "agent/overlay.h"
@@ -48,6 +49,8 @@ class Agent {
   void claim_pod_cidr();
   void keep_volumes_label(const Json& node);
   void update_overlay();
+  void probe_paths();
+  void on_path_mtu();
   void renew_later();
   Status renew_certificates();
 
@@ -68,6 +71,7 @@ class Agent {
   std::unique_ptr<kube::Informer> nodes_;
   std::unique_ptr<Overlay> overlay_;
   std::unique_ptr<kube::EventRecorder> events_;
+  std::unique_ptr<MtuProbe> mtu_probe_;
   std::unique_ptr<LocalProvisioner> provisioner_;
   std::unique_ptr<ControlPlane> control_plane_;  // masters only
   std::unique_ptr<Supervisor> supervisor_;

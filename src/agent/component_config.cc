@@ -412,12 +412,17 @@ Argv coredns_argv(const NodePaths& paths) {
   return {paths.program("coredns"), "-conf", paths.run + "/Corefile"};
 }
 
+ConfigFile cni_config_file(const api::NodeConfig& config, const NodePaths& paths,
+                           const NodeFacts& facts) {
+  return {paths.run + "/cni/10-vk8s.conflist", cni_conflist(config, paths, facts)};
+}
+
 Result<std::vector<ConfigFile>> config_files(const api::NodeConfig& config, const NodePaths& paths,
                                              const NodeFacts& facts) {
   const std::string kubelet = VK8S_TRY(kubelet_config(config, paths, facts));
   std::vector<ConfigFile> files{
       {paths.run + "/containerd.toml", containerd_toml(config, paths, facts)},
-      {paths.run + "/cni/10-vk8s.conflist", cni_conflist(config, paths, facts)},
+      cni_config_file(config, paths, facts),
       {paths.run + "/kubelet.json", kubelet},
       {paths.run + "/proxy.json", proxy_config(config, paths, facts)},
       {paths.run + "/resolv.conf", resolv_conf(config, facts)},

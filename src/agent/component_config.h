@@ -49,6 +49,11 @@ Argv coredns_argv(const NodePaths& paths);
 Result<std::vector<ConfigFile>> config_files(const api::NodeConfig& config, const NodePaths& paths,
                                              const NodeFacts& facts);
 
+// The one of them that says what interfaces new pods get; containerd reads it again
+// when it changes.
+ConfigFile cni_config_file(const api::NodeConfig& config, const NodePaths& paths,
+                           const NodeFacts& facts);
+
 // Where CoreDNS listens: the network address of the pod CIDR.
 Result<std::string> dns_listen_ip(const api::NodeConfig& config);
 

@@ -74,7 +74,8 @@ NodeObservation observe_node(const Json& node) {
 
 api::NodeStatus summarize(const api::NodeConfig& config,
                           const std::vector<api::ComponentStatus>& components,
-                          const NodeObservation& node, bool stopping) {
+                          const NodeObservation& node, bool stopping,
+                          const std::string& network_trouble) {
   api::NodeStatus status{.node = config.node_name, .role = config.role};
   status.components = components;
   status.kubelet_version = node.kubelet_version;
@@ -83,6 +84,8 @@ api::NodeStatus summarize(const api::NodeConfig& config,
     status.message = failure_message(*failing);
   } else if (!node.ready) {
     status.message = node.message;
+  } else {
+    status.message = network_trouble;
   }
   if (stopping) {
     status.phase = api::NodePhase::kStopping;
@@ -109,13 +112,18 @@ void NodeTracker::update(const NodeObservation& node) {
   refresh();
 }
 
+void NodeTracker::set_network_trouble(std::string message) {
+  network_trouble_ = std::move(message);
+  refresh();
+}
+
 void NodeTracker::stopping() {
   stopping_ = true;
   refresh();
 }
 
 void NodeTracker::refresh() {
-  api::NodeStatus status = summarize(config_, components_, node_, stopping_);
+  api::NodeStatus status = summarize(config_, components_, node_, stopping_, network_trouble_);
   status.since = status.phase == status_.phase && status_.since != base::WallTime()
                      ? status_.since
                      : std::chrono::system_clock::now();

@@ -28,7 +28,8 @@ NodeObservation observe_node(const Json& node);
 // The status that components and the Node object amount to. Pure.
 api::NodeStatus summarize(const api::NodeConfig& config,
                           const std::vector<api::ComponentStatus>& components,
-                          const NodeObservation& node, bool stopping);
+                          const NodeObservation& node, bool stopping,
+                          const std::string& network_trouble = {});
 
 // Keeps the latest status and tells followers of each change. One thread: the
 // loop's.
@@ -40,6 +41,8 @@ class NodeTracker {
 
   void update(const std::vector<api::ComponentStatus>& components);
   void update(const NodeObservation& node);
+  // What is wrong between the nodes while this one is Ready; "" = nothing.
+  void set_network_trouble(std::string message);
   void stopping();
 
   const api::NodeStatus& status() const { return status_; }
@@ -55,6 +58,7 @@ class NodeTracker {
   const api::NodeConfig& config_;
   std::vector<api::ComponentStatus> components_;
   NodeObservation node_;
+  std::string network_trouble_;
   bool stopping_ = false;
   api::NodeStatus status_;
   std::map<int, Follower> followers_;

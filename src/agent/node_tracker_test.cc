@@ -61,6 +61,18 @@ TEST(Summarize, ACrashLoopCarriesTheLastLine) {
   EXPECT_EQ(status.message, "etcd ended (exit code 1) and is restarted (3 times so far): disk full");
 }
 
+TEST(NodeTracker, SaysWhatIsWrongBetweenReadyNodes) {
+  NodeTracker tracker(kConfig);
+  tracker.set_network_trouble("network: large packets are lost");
+  tracker.update({.exists = true, .message = "why"});
+  EXPECT_EQ(tracker.status().message, "why") << "what keeps it from Ready comes first";
+  tracker.update(kReadyNode);
+  EXPECT_EQ(tracker.status().message, "network: large packets are lost");
+  EXPECT_TRUE(tracker.is_ready());
+  tracker.set_network_trouble("");
+  EXPECT_EQ(tracker.status().message, "");
+}
+
 TEST(NodeTracker, TellsFollowersEachChangeOnce) {
   NodeTracker tracker(kConfig);
   std::vector<std::string> steps;

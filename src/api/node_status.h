@@ -38,7 +38,7 @@ struct NodeStatus {
   NodePhase phase = NodePhase::kStarting;
   std::string step;                      // what goes on now: "waiting for the API server"
   int percent = 0;                       // of the way to Ready, 0..100
-  std::string message;                   // why it is not Ready, and what to do
+  std::string message;                   // what is wrong, and what to do
   base::WallTime since{};                // of the phase; whole seconds on the wire
   std::string kubelet_version;           // "v1.37.2"; "" = not known yet
   std::vector<ComponentStatus> components;
