@@ -11,6 +11,8 @@ namespace vk8s::e2e {
 class HostTest : public testing::Test {
  protected:
   void SetUp() override;
+  // A test that failed shows what the host looked like then.
+  void TearDown() override;
   const Host& host() const;
   const Kubectl& kubectl() const { return host().kubectl(); }
   // Made if it is not there.

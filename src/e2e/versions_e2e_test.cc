@@ -44,6 +44,7 @@ class VersionsTest : public HostTest, public testing::WithParamInterface<api::Ku
   }
 
   void TearDown() override {
+    HostTest::TearDown();
     if (cluster_) {
       EXPECT_TRUE(ok(cluster_->remove()));
     }
