@@ -7,7 +7,7 @@
 #                 [--host-option=OPTION]...
 #
 #   --nodes N              nodes of the embedded host (default 1)
-#   --version KUBERNETES   build and install the node image of another Kubernetes too, as in 1.35
+#   --version KUBERNETES   build and install the node image of another Kubernetes too, as in 1.36
 #                          ('kubectl vk8s versions' lists them); its sample is the one created
 #   --sample FILE          the Vk8s to create (default config/samples/vk8s-1-37.yaml)
 #   --until PHASE          stop after prerequisites, programs, images, host, operator or cluster

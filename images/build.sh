@@ -3,7 +3,7 @@
 # layout, and for those that the embedded host runs (vnode, registry) the unpacked root file system.
 #
 #   images/build.sh [--build-dir DIR] [--refresh] [NAME...]   all, or vnode controller registry busybox;
-#                                                             vnode-1.35: a node of that Kubernetes
+#                                                             vnode-1.36: a node of that Kubernetes
 #   images/build.sh [--build-dir DIR] --print-dir NAME        NAME's unpacked root file system
 #   images/build.sh [--build-dir DIR] --print-oci NAME        NAME's OCI layout
 #   images/build.sh --print-name NAME                         its name, as in vk8s/vnode:v1.37.2
@@ -65,7 +65,7 @@ ensure_base() {
 
 # --- what goes into each image -------------------------------------------------------------------
 
-# kind_of NAME: which of NAMES it is. "vnode-1.35" is a vnode of another Kubernetes.
+# kind_of NAME: which of NAMES it is. "vnode-1.36" is a vnode of another Kubernetes.
 kind_of() {
   case $1 in
     vnode-*) printf vnode ;;

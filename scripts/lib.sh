@@ -170,7 +170,7 @@ is_mounted() { grep -qsF -- "$1/" /proc/[0-9]*/mountinfo; }
 # forget_old DIRECTORY_PREFIX KEEP: removes finished cache entries PREFIX-HASH beyond the newest KEEP
 # by time of use, but none used within the last hour or mounted now.
 forget_old() {
-  # As many characters as hash_of prints: "vnode" must not take "vnode-1.35-HASH" for its own.
+  # As many characters as hash_of prints: "vnode" must not take "vnode-1.36-HASH" for its own.
   local pattern="$1-????????????????" keep=$2 entry count=0
   while IFS= read -r entry; do
     count=$((count + 1))

@@ -4,7 +4,7 @@
 #
 #   upstream/build.sh [NAME...]            all that a node of the default Kubernetes runs, or these;
 #                                          helm, which no node runs, only if it is named
-#   upstream/build.sh --list [KUBERNETES]  the names of what a node of that Kubernetes ("1.35") runs
+#   upstream/build.sh --list [KUBERNETES]  the names of what a node of that Kubernetes ("1.36") runs
 #   upstream/build.sh --print-dir NAME     the directory of NAME's programs (builds nothing)
 #   upstream/build.sh --print-version NAME its version, as in v1.37.2
 set -euo pipefail

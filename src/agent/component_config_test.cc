@@ -108,7 +108,7 @@ api::NodeConfig of_version(const std::string& version) {
 }
 
 TEST(ComponentConfig, AnOldProxyUsesIptablesWhateverTheKernel) {
-  EXPECT_THAT(file("/proxy.json", of_version("1.35.4")), HasSubstr(R"("mode":"nftables")"));
+  EXPECT_THAT(file("/proxy.json", of_version("1.36.3")), HasSubstr(R"("mode":"nftables")"));
   EXPECT_THAT(file("/proxy.json", of_version("1.20.2")), HasSubstr(R"("mode":"iptables")"));
 }
 

@@ -10,7 +10,7 @@ namespace {
 // What a node's image is made of: upstream/releases.
 constexpr std::array<KubernetesRelease, 3> kReleases = {{
     {"1.37", "1.37.2", "vk8s/vnode:v1.37.2"},
-    {"1.35", "1.35.4", "vk8s/vnode:v1.35.4"},
+    {"1.36", "1.36.3", "vk8s/vnode:v1.36.3"},
     {.minor = "1.20",
      .version = "1.20.2",
      .image = "vk8s/vnode:v1.20.2",

@@ -107,11 +107,11 @@ TEST_F(Preconditions, NameTheVersionsOfThisInstallation) {
   settings.vnode_images = {{"1.37", "registry.example/vk8s/vnode@sha256:0"}};
   EXPECT_TRUE(prepare_cluster(vk8s(), settings, world_));
   api::Vk8s other = vk8s();
-  other.spec.kubernetes_version = "1.35";
+  other.spec.kubernetes_version = "1.36";
   const auto refused = prepare_cluster(other, settings, world_);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().reason, "UnsupportedVersion");
-  EXPECT_THAT(refused.error().message, HasSubstr("1.35 is not installed here: use one of 1.37"));
+  EXPECT_THAT(refused.error().message, HasSubstr("1.36 is not installed here: use one of 1.37"));
   settings.image_registry = "registry.example";
   EXPECT_TRUE(prepare_cluster(other, settings, world_));
 }

@@ -42,6 +42,13 @@ std::vector<std::string> node_names(const Cluster& cluster) {
 // Nobody tells when a Service inside changes.
 constexpr seconds kPortsInterval{60};
 
+// Whoever asks something inside asks the API server there.
+bool is_master_ready(const Observation& seen) {
+  return std::any_of(seen.nodes.begin(), seen.nodes.end(), [](const NodeObservation& node) {
+    return node.role == api::NodeRole::kMaster && node.is_ready();
+  });
+}
+
 bool names_inner_services(const api::Vk8s& vk8s) {
   const auto& ports = vk8s.spec.ports;
   return std::any_of(ports.begin(), ports.end(),
@@ -63,7 +70,7 @@ Reconciler::Reconciler(Parts parts)
       writer_(parts_.client, parts_.world),
       secrets_(parts_.client, parts_.now),
       inner_ports_(parts_.inner, parts_.now),
-      node_removal_(parts_.client, parts_.inner, parts_.now) {}
+      node_drain_(parts_.client, parts_.inner, parts_.now) {}
 
 void Reconciler::forget(const kube::ObjectKey& key) {
   parts_.agents.forget(key);
@@ -317,7 +324,13 @@ std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
       others_well = others_well && node.is_ready();
     }
   }
-  if (outdated.empty() || cluster.paused) {
+  if (cluster.paused) {
+    return std::nullopt;
+  }
+  if (auto problem = take_back_nodes(cluster, seen)) {
+    return problem;
+  }
+  if (outdated.empty()) {
     return std::nullopt;
   }
   std::stable_sort(outdated.begin(), outdated.end(), order);
@@ -328,6 +341,11 @@ std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
     return std::nullopt;
   }
   const NodeObservation& node = broken == outdated.end() ? *outdated.front() : **broken;
+  if (broken == outdated.end() && seen.nodes.size() > 1) {
+    if (auto waiting = empty_node(cluster, node.name)) {
+      return waiting;
+    }
+  }
   const auto removed = parts_.client.run_one(
       remove_request(kube::resources::kPod, {cluster.namespace_name(), pod_of(node.name)},
                      node.pod_uid));
@@ -339,9 +357,42 @@ std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
   return std::nullopt;
 }
 
+// Its pods go to the others before its own pod is replaced; not for ever.
+std::optional<Problem> Reconciler::empty_node(const Cluster& cluster, const std::string& name) {
+  const auto set =
+      parts_.world.get(kube::resources::kStatefulSet, {cluster.namespace_name(), name});
+  if (!set) {
+    return std::nullopt;
+  }
+  auto progress = node_drain_.empty(cluster, *set);
+  if (!progress) {
+    return std::move(progress).error();
+  }
+  if (progress->waits_for.empty() || progress->timed_out) {
+    return std::nullopt;
+  }
+  return Problem{{}, std::string(reason::kDrainingNode),
+                 fmt::format("node {} is replaced: waiting for {}", name, progress->waits_for),
+                 seconds(1)};
+}
+
+std::optional<Problem> Reconciler::take_back_nodes(const Cluster& cluster,
+                                                   const Observation& seen) {
+  for (const NodeObservation& node : seen.nodes) {
+    const auto set =
+        parts_.world.get(kube::resources::kStatefulSet, {cluster.namespace_name(), node.name});
+    if (set && !node.is_outdated && node.is_ready() && is_master_ready(seen)) {
+      if (auto problem = node_drain_.take_back(cluster, *set)) {
+        return problem;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 // The Services that spec.ports names inside, made reachable.
 std::optional<Problem> Reconciler::open_ports(Cluster& cluster, const Observation& seen) {
-  if (cluster.paused || seen.nodes.empty() || !seen.nodes.front().is_ready()) {
+  if (cluster.paused || !is_master_ready(seen)) {
     return std::nullopt;  // as they are, until the cluster answers
   }
   InnerPorts::Outcome inner = inner_ports_.ensure(cluster);
@@ -377,7 +428,7 @@ std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster, con
         !is_owned_by(*set, cluster.vk8s.metadata.uid)) {
       continue;
     }
-    auto progress = node_removal_.advance(cluster, *set);
+    auto progress = node_drain_.remove(cluster, *set);
     if (!progress) {
       return std::move(progress).error();
     }

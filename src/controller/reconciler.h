@@ -15,7 +15,7 @@
 #include "controller/batch_client.h"
 #include "controller/cluster_status.h"
 #include "controller/inner_ports.h"
-#include "controller/node_removal.h"
+#include "controller/node_drain.h"
 #include "controller/object_writer.h"
 #include "controller/secret_keeper.h"
 #include "controller/world.h"
@@ -65,6 +65,8 @@ class Reconciler {
   std::optional<Problem> dry_run(const Cluster& cluster);
   void observe(const Cluster& cluster, Observation& seen);
   std::optional<Problem> replace_outdated(const Cluster& cluster, const Observation& seen);
+  std::optional<Problem> empty_node(const Cluster& cluster, const std::string& name);
+  std::optional<Problem> take_back_nodes(const Cluster& cluster, const Observation& seen);
   std::optional<Problem> write_ports(const Cluster& cluster);
   std::optional<Problem> open_ports(Cluster& cluster, const Observation& seen);
   std::optional<Problem> remove_left_nodes(const Cluster& cluster, const Json& object);
@@ -77,7 +79,7 @@ class Reconciler {
   ObjectWriter writer_;
   SecretKeeper secrets_;
   InnerPorts inner_ports_;
-  NodeRemoval node_removal_;
+  NodeDrain node_drain_;
 
   std::mutex mutex_;
   // Guarded by mutex_.

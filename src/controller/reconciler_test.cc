@@ -195,6 +195,20 @@ class ReconcilerTest : public testing::Test {
     return out;
   }
 
+  // A ready pod of that revision; its StatefulSet is at revision "new".
+  void put_pod_of_revision(const std::string& node, const char* revision) {
+    put_pod(node, true);
+    loop_.run([&] {
+      Json pod = *server_->peek(resources::kPod, {"team-a", node + "-0"});
+      set(pod, "metadata.labels.controller-revision-hash", revision);
+      server_->put(resources::kPod, pod);
+      Json set_object = *server_->peek(resources::kStatefulSet, {"team-a", node});
+      set(set_object, "status.updateRevision", "new");
+      set(set_object, "status.observedGeneration",
+          *base::find(set_object, "metadata.generation"));
+      server_->put(resources::kStatefulSet, set_object);
+    });
+  }
   void put_inner(const kube::Resource& resource, const char* json) {
     loop_.run([&] { inner_server_->put(resource, base::parse_json(json).value()); });
   }
@@ -491,26 +505,69 @@ TEST_F(ReconcilerTest, WaitsWithTheFirstObjectForTheNetwork) {
 
 TEST_F(ReconcilerTest, ReplacesOutdatedPodsOneByOneMasterFirst) {
   ASSERT_TRUE(reconcile());
-  for (const char* node : {"demo-master-1", "demo-worker-1"}) {
-    put_pod(node, true);
-    loop_.run([&] {
-      Json pod = *server_->peek(resources::kPod, {"team-a", std::string(node) + "-0"});
-      set(pod, "metadata.labels.controller-revision-hash", "old");
-      server_->put(resources::kPod, pod);
-      Json set_object = *server_->peek(resources::kStatefulSet, {"team-a", node});
-      set(set_object, "status.updateRevision", "new");
-      set(set_object, "status.observedGeneration",
-          *base::find(set_object, "metadata.generation"));
-      server_->put(resources::kStatefulSet, set_object);
-    });
-  }
+  put_pod_of_revision("demo-master-1", "old");
+  put_pod_of_revision("demo-worker-1", "old");
   clear_requests();
   ASSERT_TRUE(reconcile());
-  EXPECT_THAT(writes(), testing::ElementsAre("delete Pod demo-master-1-0"));
+  EXPECT_THAT(writes(), testing::ElementsAre("patch StatefulSet demo-master-1",
+                                             "delete Pod demo-master-1-0"));
   // Its successor is not there yet: the worker waits.
   clear_requests();
   ASSERT_TRUE(reconcile());
   EXPECT_TRUE(writes().empty());
+}
+
+TEST_F(ReconcilerTest, EmptiesANodeBeforeItIsReplacedAndTakesItBack) {
+  ASSERT_TRUE(reconcile());
+  put_pod_of_revision("demo-master-1", "new");
+  put_pod_of_revision("demo-worker-1", "old");
+  put_inner(resources::kNode, R"({"metadata":{"name":"demo-worker-1"}})");
+  put_inner(resources::kPod, R"({"metadata":{"namespace":"default","name":"web","ownerReferences":[
+      {"kind":"ReplicaSet","name":"web","controller":true}]},"spec":{"nodeName":"demo-worker-1"}})");
+  put_inner(resources::kPod, R"({"metadata":{"namespace":"default","name":"bare"},
+                                 "spec":{"nodeName":"demo-worker-1"}})");
+  std::vector<std::string> evicted;
+  loop_.run([&] {
+    inner_server_->set_raw([&](const kube::RawRequest& request) {
+      evicted.push_back(request.path);
+      return kube::RawResponse{201, "{}"};
+    });
+  });
+  const kube::ObjectKey node{"", "demo-worker-1"};
+  const auto waiting = reconcile();
+  ASSERT_TRUE(waiting);
+  EXPECT_TRUE(waiting->again);
+  EXPECT_EQ(status().phase, "Running");
+  EXPECT_THAT(status().message, HasSubstr("node demo-worker-1 is replaced: waiting for 1 pod"));
+  EXPECT_THAT(evicted,
+              testing::ElementsAre("/api/v1/namespaces/default/pods/web/eviction"));
+  EXPECT_FALSE(object(resources::kPod, "demo-worker-1-0").is_null());
+  EXPECT_EQ(base::get_bool(inner_object(resources::kNode, node), "spec.unschedulable"), true);
+
+  remove_inner(resources::kPod, {"default", "web"});
+  ASSERT_TRUE(reconcile());
+  EXPECT_TRUE(object(resources::kPod, "demo-worker-1-0").is_null());
+  put_pod_of_revision("demo-worker-1", "new");
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(base::find(inner_object(resources::kNode, node), "spec.unschedulable"), nullptr);
+  EXPECT_EQ(status().message, "");
+}
+
+TEST_F(ReconcilerTest, ReplacesANodeThatDoesNotEmptyAfterAWhile) {
+  ASSERT_TRUE(reconcile());
+  put_pod_of_revision("demo-master-1", "new");
+  put_pod_of_revision("demo-worker-1", "old");
+  put_inner(resources::kNode, R"({"metadata":{"name":"demo-worker-1"}})");
+  put_inner(resources::kPod, R"({"metadata":{"namespace":"default","name":"stuck","ownerReferences":[
+      {"kind":"ReplicaSet","name":"web","controller":true}],
+      "deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"nodeName":"demo-worker-1"}})");
+  ASSERT_TRUE(reconcile());
+  now_ += kDrainLimit - std::chrono::seconds(1);
+  ASSERT_TRUE(reconcile());
+  EXPECT_FALSE(object(resources::kPod, "demo-worker-1-0").is_null());
+  now_ += std::chrono::seconds(1);
+  ASSERT_TRUE(reconcile());
+  EXPECT_TRUE(object(resources::kPod, "demo-worker-1-0").is_null());
 }
 
 TEST_F(ReconcilerTest, MendsAnObjectThatWasChanged) {

@@ -17,7 +17,7 @@ std::optional<std::string> missing_prerequisite();
 class Host {
  public:
   // Two nodes, the registry, the images, the operator: what quickstart.sh does. Beside the
-  // default Kubernetes, the versions of VK8S_E2E_VERSIONS ("1.35 1.20").
+  // default Kubernetes, the versions of VK8S_E2E_VERSIONS ("1.36 1.20").
   static Result<std::unique_ptr<Host>> start();
   // `host down --purge`. Called once, before the end.
   Status purge();

@@ -58,23 +58,23 @@ TEST_F(LifecycleTest, OpensPortsToTheOutsideAndFollowsTheirEdits) {
       host(), "ports", "web",
       vk8s_manifest("ports", "web", 1,
                     "  ports:\n"
-                    "  - {name: direct, port: 80, targetPort: 30080, nodePort: 31080}\n"
-                    "  - {name: named, port: 81, service: default/web, nodePort: 31081}\n"));
+                    "  - {name: direct, port: 80, targetPort: 30080, nodePort: 30071}\n"
+                    "  - {name: named, port: 81, service: default/web, nodePort: 30072}\n"));
   ASSERT_TRUE(ok(cluster));
   ASSERT_TRUE(ok(cluster->kubectl().apply(web_manifest(2, 30080))));
   ASSERT_TRUE(ok(cluster->kubectl().wait({"deployment/web"}, "condition=Available")));
   for (const char* address : {"100.64.0.10", "100.64.0.11"}) {
-    EXPECT_TRUE(ok(fetch_until(fmt::format("http://{}:31080/", address), "web-")));
+    EXPECT_TRUE(ok(fetch_until(fmt::format("http://{}:30071/", address), "web-")));
   }
-  EXPECT_TRUE(ok(fetch_until("http://100.64.0.10:31081/", "web-")));
+  EXPECT_TRUE(ok(fetch_until("http://100.64.0.10:30072/", "web-")));
 
   ASSERT_TRUE(ok(kubectl()({"-n", "ports", "patch", "vk8s", "web", "--type=json", "-p",
-                            R"([{"op":"replace","path":"/spec/ports/0/nodePort","value":31082},
+                            R"([{"op":"replace","path":"/spec/ports/0/nodePort","value":30073},
                                 {"op":"remove","path":"/spec/ports/1"}])"})));
-  EXPECT_TRUE(ok(fetch_until("http://100.64.0.10:31082/", "web-")));
+  EXPECT_TRUE(ok(fetch_until("http://100.64.0.10:30073/", "web-")));
   ASSERT_TRUE(ok(wait_until(
       [&] {
-        const auto closed = fetch("http://100.64.0.10:31081/");
+        const auto closed = fetch("http://100.64.0.10:30072/");
         return Answer{!closed.has_value(), closed ? *closed : ""};
       },
       seconds(30), "the removed port is closed")));

@@ -130,15 +130,88 @@ TEST_P(VersionsTest, RunsADeploymentWithDnsAndVolumes) {
   EXPECT_EQ(*logs, "started\n");
 }
 
+std::string name_of_version(const testing::TestParamInfo<api::KubernetesRelease>& version) {
+  std::string name = "Kubernetes" + std::string(version.param.minor);
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+}
+
+// From the version before the default, its parameter, to the default.
+class UpgradeTest : public VersionsTest {
+ protected:
+  Result<std::string> set_version(std::string_view minor) const {
+    return kubectl()({"-n", name_, "patch", "vk8s", name_, "--type=merge", "-p",
+                      fmt::format(R"({{"spec":{{"kubernetes":{{"version":"{}"}}}}}})", minor)});
+  }
+  // "v1.37.2 v1.36.3": kubelets of the master and the worker.
+  Result<std::string> kubelets() const {
+    return inside()({"get", "nodes", "--sort-by=.metadata.name", "-o",
+                     "jsonpath={.items[*].status.nodeInfo.kubeletVersion}"});
+  }
+  void expect_order_of_upgrade(const api::KubernetesRelease& to) const;
+};
+
+// The master goes first: a kubelet is never newer than its API server.
+void UpgradeTest::expect_order_of_upgrade(const api::KubernetesRelease& to) const {
+  const std::string newer = fmt::format("v{}", to.version);
+  const std::string older = fmt::format("v{}", GetParam().version);
+  std::set<std::string> seen;
+  ASSERT_TRUE(ok(wait_until(
+      [&] {
+        const auto now = kubelets();
+        if (!now) {
+          return Answer{false, now.error().message()};  // the API server is being replaced
+        }
+        seen.insert(*now);
+        return Answer{*now == newer + " " + newer, *now};
+      },
+      seconds(240), "both nodes are upgraded")));
+  EXPECT_FALSE(seen.contains(older + " " + newer));
+}
+
+TEST_P(UpgradeTest, GoesUpOneVersionNodeByNodeWithItsState) {
+  const api::KubernetesRelease& to = api::releases().front();
+  ASSERT_TRUE(ok(inside().apply(web_manifest(3) + "---\n" + client_manifest())));
+  ASSERT_TRUE(ok(inside().wait({"deployment/web"}, "condition=Available")));
+  ASSERT_TRUE(ok(inside().wait({"pod/client"}, "condition=Ready")));
+  ASSERT_TRUE(ok(in_client({"sh", "-c", "echo kept >/data/file"})));
+  ASSERT_TRUE(ok(inside()({"create", "configmap", "kept", "--from-literal=key=value"})));
+
+  ASSERT_TRUE(ok(set_version(to.minor)));
+  ASSERT_NO_FATAL_FAILURE(expect_order_of_upgrade(to));
+  ASSERT_TRUE(ok(inside().wait({"nodes", "--all"}, "condition=Ready")));
+  ASSERT_TRUE(ok(inside().wait_for_output(
+      {"get", "nodes", "-o", "jsonpath=unschedulable:{.items[*].spec.unschedulable}."},
+      "unschedulable:.")));
+  ASSERT_TRUE(ok(cluster_->wait_for_phase("Running")));
+  const auto version =
+      kubectl()({"-n", name_, "get", "vk8s", name_, "-o", "jsonpath={.status.version}"});
+  ASSERT_TRUE(ok(version));
+  EXPECT_EQ(*version, to.version);
+
+  ASSERT_TRUE(ok(inside().wait({"deployment/web"}, "condition=Available")));
+  ASSERT_TRUE(ok(inside().wait({"pod/client"}, "condition=Ready")));
+  const auto file = in_client({"cat", "/data/file"});
+  ASSERT_TRUE(ok(file));
+  EXPECT_EQ(*file, "kept\n");
+  const auto kept = inside()({"get", "configmap", "kept", "-o", "jsonpath={.data.key}"});
+  ASSERT_TRUE(ok(kept));
+  EXPECT_EQ(*kept, "value");
+
+  // There is no way back.
+  ASSERT_TRUE(ok(set_version(GetParam().minor)));
+  ASSERT_TRUE(ok(kubectl().wait_for_output(
+      {"-n", name_, "get", "vk8s", name_, "-o", "jsonpath={.status.message}"}, "never down")));
+  EXPECT_TRUE(ok(kubelets()));
+}
+
 // The default version has its own, longer test (SampleTest).
 INSTANTIATE_TEST_SUITE_P(Catalogue, VersionsTest,
                          testing::ValuesIn(api::releases().subspan(1).begin(),
                                            api::releases().end()),
-                         [](const auto& version) {
-                           std::string name = "Kubernetes" + std::string(version.param.minor);
-                           std::replace(name.begin(), name.end(), '.', '_');
-                           return name;
-                         });
+                         name_of_version);
+INSTANTIATE_TEST_SUITE_P(ToTheDefault, UpgradeTest, testing::Values(api::releases()[1]),
+                         name_of_version);
 
 }  // namespace
 }  // namespace vk8s::e2e

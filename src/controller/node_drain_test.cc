@@ -1,30 +1,37 @@
-#include "controller/node_removal.h"
+#include "controller/node_drain.h"
 
 #include <gtest/gtest.h>
 
 namespace vk8s::controller {
 namespace {
 
-TEST(NodeRemoval, EvictsWhatMovesAndLeavesWhatDoesNot) {
+TEST(NodeDrain, EvictsWhatMovesAndLeavesWhatDoesNot) {
   const Json list = base::parse_json(R"({"items":[
       {"metadata":{"namespace":"a","name":"plain"}},
       {"metadata":{"namespace":"a","name":"leaving","deletionTimestamp":"2026-01-01T00:00:00Z"}},
       {"metadata":{"namespace":"a","name":"daemon",
-                   "ownerReferences":[{"kind":"DaemonSet","name":"d"}]}},
+                   "ownerReferences":[{"kind":"DaemonSet","name":"d","controller":true}]}},
+      {"metadata":{"namespace":"a","name":"kept",
+                   "ownerReferences":[{"kind":"ReplicaSet","name":"r","controller":true}]}},
       {"metadata":{"namespace":"a","name":"static",
                    "annotations":{"kubernetes.io/config.mirror":"x"}}},
       {"metadata":{"namespace":"a","name":"done"},"status":{"phase":"Succeeded"}}]})")
                         .value();
-  const auto pods = pods_to_evict(list);
-  ASSERT_EQ(pods.size(), 2U);
+  const auto pods = pods_to_evict(list, Drain::kToRemove);
+  ASSERT_EQ(pods.size(), 3U);
   EXPECT_EQ(pods[0].key, (kube::ObjectKey{"a", "plain"}));
   EXPECT_FALSE(pods[0].is_leaving);
   EXPECT_EQ(pods[1].key.name, "leaving");
   EXPECT_TRUE(pods[1].is_leaving);
+  EXPECT_EQ(pods[2].key.name, "kept");
+  // One that comes back keeps what nobody would make anew.
+  const auto moving = pods_to_evict(list, Drain::kToReplace);
+  ASSERT_EQ(moving.size(), 1U);
+  EXPECT_EQ(moving[0].key.name, "kept");
 }
 
-TEST(NodeRemoval, HasNothingToEvictOnAnEmptyNode) {
-  EXPECT_TRUE(pods_to_evict(Json(JsonObject())).empty());
+TEST(NodeDrain, HasNothingToEvictOnAnEmptyNode) {
+  EXPECT_TRUE(pods_to_evict(Json(JsonObject()), Drain::kToRemove).empty());
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 // How a node leaves a cluster: no new pods on it, its pods evicted, its Node
-// object deleted, then its StatefulSet, Secret and volume. One step at a time,
-// from what is there: a controller that is born half-way goes on.
+// object deleted, then its StatefulSet, Secret and volume. And how it is emptied
+// before its pod is replaced, and taken back afterwards. One step at a time, from
+// what is there: a controller that is born half-way goes on.
 // Source: kubectl drain (k8s.io/kubectl/pkg/drain).
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,34 +22,45 @@ inline constexpr std::string_view kDrainingAnnotation = "vk8s.sktelecom.com/drai
 // After so long the node goes, whatever still runs on it.
 inline constexpr std::chrono::seconds kDrainLimit{120};
 
+// Why a node is emptied.
+enum class Drain {
+  kToRemove,   // nothing of it will be left
+  kToReplace,  // it comes back: a pod that nobody would make anew stays, and so starts there again
+};
+
 // Of these pods (a PodList), those that must go before the node may. Pods of
 // DaemonSets, static pods and pods that have ended stay. Pure.
 struct PodToEvict {
   kube::ObjectKey key;
   bool is_leaving = false;  // evicted already
 };
-std::vector<PodToEvict> pods_to_evict(const Json& pod_list);
+std::vector<PodToEvict> pods_to_evict(const Json& pod_list, Drain why);
 
-class NodeRemoval {
+class NodeDrain {
  public:
   using Now = std::function<base::WallTime()>;
 
   // All outlive it.
-  NodeRemoval(BatchClient& host, InnerClusters& inner, Now now)
+  NodeDrain(BatchClient& host, InnerClusters& inner, Now now)
       : host_(host), inner_(inner), now_(std::move(now)) {}
 
-  // The next step for the node of this StatefulSet of the host. Empty: the node
-  // is out of the cluster, and its objects on the host may go. Any thread but the
+  // The next step for the node of this StatefulSet of the host. Done: the node is
+  // out of the cluster, and its objects on the host may go. Any thread but the
   // loop's.
   struct Progress {
     std::string waits_for;  // "" = done
     bool timed_out = false;
   };
-  OrProblem<Progress> advance(const Cluster& cluster, const Json& stateful_set);
+  OrProblem<Progress> remove(const Cluster& cluster, const Json& stateful_set);
+  // The same for a node whose pod is about to be replaced; its Node object stays.
+  OrProblem<Progress> empty(const Cluster& cluster, const Json& stateful_set);
+  // Pods may come to it again. Nothing happens unless empty() was called for it.
+  std::optional<Problem> take_back(const Cluster& cluster, const Json& stateful_set);
 
  private:
   OrProblem<std::chrono::seconds> time_draining(const Cluster& cluster, const Json& stateful_set);
-  std::string drain(const Cluster& cluster, const std::string& node);
+  std::string evict_pods(const Cluster& cluster, const std::string& node, Drain why);
+  std::string remove_node(const Cluster& cluster, const std::string& node);
 
   BatchClient& host_;
   InnerClusters& inner_;

@@ -1,0 +1,209 @@
+#include "controller/node_drain.h"
+
+#include <fmt/format.h>
+
+#include "controller/object_writer.h"
+
+namespace vk8s::controller {
+namespace {
+
+std::string text(const Json& object, std::string_view path) {
+  return std::string(base::get_string(object, path).value_or(""));
+}
+
+// The kind of who makes the pod anew when it goes, "" = nobody.
+std::string keeper_of(const Json& pod) {
+  const JsonArray* owners = base::get_array(pod, "metadata.ownerReferences");
+  for (const Json& owner : owners == nullptr ? JsonArray() : *owners) {
+    if (base::get_bool(owner, "controller").value_or(false)) {
+      return text(owner, "kind");
+    }
+  }
+  return {};
+}
+
+bool is_static(const Json& pod) {
+  const JsonObject* annotations = base::get_object(pod, "metadata.annotations");
+  return annotations != nullptr && annotations->contains("kubernetes.io/config.mirror");
+}
+
+bool has_ended(const Json& pod) {
+  const std::string phase = text(pod, "status.phase");
+  return phase == "Succeeded" || phase == "Failed";
+}
+
+BatchClient::Request list_pods_of(const std::string& node) {
+  return [node](kube::Client& client, kube::Client::Callback done) {
+    kube::ListOptions options;
+    options.field_selector = "spec.nodeName=" + node;
+    options.omit_managed_fields = true;
+    return client.list(kube::resources::kPod, "", options, std::move(done));
+  };
+}
+
+// A budget that is used up answers 429: the next look tries again.
+BatchClient::Request evict(const kube::ObjectKey& pod, const api::ReleaseTraits& traits) {
+  JsonObject metadata;
+  metadata["namespace"] = pod.namespace_name;
+  metadata["name"] = pod.name;
+  JsonObject eviction;
+  eviction["apiVersion"] = traits.evictions_v1 ? "policy/v1" : "policy/v1beta1";
+  eviction["kind"] = "Eviction";
+  eviction["metadata"] = std::move(metadata);
+  kube::RawRequest request{
+      .method = "POST",
+      .path = fmt::format("/api/v1/namespaces/{}/pods/{}/eviction", pod.namespace_name, pod.name),
+      .content_type = "application/json",
+      .body = base::to_string(Json(std::move(eviction)))};
+  return [request = std::move(request)](kube::Client& client, kube::Client::Callback done) {
+    return client.raw(request, [done = std::move(done)](const Result<kube::RawResponse>& answer) {
+      if (!answer) {
+        done(tl::unexpected<Error>(answer.error()));
+      } else if (answer->status >= 300) {
+        done(fail(Errc::kUnavailable, "eviction refused ({})", answer->status));
+      } else {
+        done(Json());
+      }
+    });
+  };
+}
+
+BatchClient::Request set_schedulable(const std::string& node, bool schedulable) {
+  // null: the field goes, as with kubectl uncordon.
+  const Json unschedulable = schedulable ? Json() : Json(true);
+  return merge_patch_request(
+      kube::resources::kNode, {"", node},
+      JsonObject{{"spec", JsonObject{{"unschedulable", unschedulable}}}});
+}
+
+const Json* draining_since(const Json& stateful_set) {
+  const JsonObject* annotations = base::get_object(stateful_set, "metadata.annotations");
+  const Json* since =
+      annotations == nullptr ? nullptr : annotations->if_contains(kDrainingAnnotation);
+  return since != nullptr && since->is_string() ? since : nullptr;
+}
+
+BatchClient::Request annotate_draining(const Cluster& cluster, const Json& stateful_set,
+                                       const Json& since) {
+  return merge_patch_request(
+      kube::resources::kStatefulSet,
+      {cluster.namespace_name(), text(stateful_set, "metadata.name")},
+      JsonObject{{"metadata",
+                  JsonObject{{"annotations", JsonObject{{kDrainingAnnotation, since}}}}}});
+}
+
+}  // namespace
+
+std::vector<PodToEvict> pods_to_evict(const Json& pod_list, Drain why) {
+  std::vector<PodToEvict> out;
+  const JsonArray* pods = base::get_array(pod_list, "items");
+  for (const Json& pod : pods == nullptr ? JsonArray() : *pods) {
+    const std::string keeper = keeper_of(pod);
+    if (keeper == "DaemonSet" || is_static(pod) || has_ended(pod) ||
+        (why == Drain::kToReplace && keeper.empty())) {
+      continue;
+    }
+    out.push_back({{text(pod, "metadata.namespace"), text(pod, "metadata.name")},
+                   base::find(pod, "metadata.deletionTimestamp") != nullptr});
+  }
+  return out;
+}
+
+OrProblem<std::chrono::seconds> NodeDrain::time_draining(const Cluster& cluster,
+                                                           const Json& stateful_set) {
+  if (const Json* since = draining_since(stateful_set)) {
+    if (const auto begin = base::parse_time(std::string(since->get_string()))) {
+      return std::chrono::duration_cast<std::chrono::seconds>(now_() - *begin);
+    }
+  }
+  const auto noted =
+      host_.run_one(annotate_draining(cluster, stateful_set, Json(base::format_time(now_()))));
+  if (!noted) {
+    return tl::unexpected<Problem>(write_problem(noted.error()));
+  }
+  return std::chrono::seconds(0);
+}
+
+OrProblem<NodeDrain::Progress> NodeDrain::remove(const Cluster& cluster, const Json& stateful_set) {
+  if (cluster.paused) {
+    return Progress();  // nothing runs, and nobody answers
+  }
+  const auto elapsed = time_draining(cluster, stateful_set);
+  if (!elapsed) {
+    return tl::unexpected<Problem>(elapsed.error());
+  }
+  const std::string node = text(stateful_set, "metadata.name");
+  Progress out;
+  out.waits_for = evict_pods(cluster, node, Drain::kToRemove);
+  if (out.waits_for.empty() || *elapsed >= kDrainLimit) {
+    const std::string trouble = remove_node(cluster, node);
+    out.timed_out = !out.waits_for.empty();
+    out.waits_for += out.timed_out ? "" : trouble;
+  }
+  return out;
+}
+
+OrProblem<NodeDrain::Progress> NodeDrain::empty(const Cluster& cluster, const Json& stateful_set) {
+  const auto elapsed = time_draining(cluster, stateful_set);
+  if (!elapsed) {
+    return tl::unexpected<Problem>(elapsed.error());
+  }
+  Progress out;
+  out.waits_for = evict_pods(cluster, text(stateful_set, "metadata.name"), Drain::kToReplace);
+  out.timed_out = !out.waits_for.empty() && *elapsed >= kDrainLimit;
+  return out;
+}
+
+std::optional<Problem> NodeDrain::take_back(const Cluster& cluster, const Json& stateful_set) {
+  if (draining_since(stateful_set) == nullptr) {
+    return std::nullopt;
+  }
+  const std::string node = text(stateful_set, "metadata.name");
+  const auto patched = inner_.run({cluster.namespace_name(), cluster.name()},
+                                  {set_schedulable(node, true)});
+  if (!patched[0] && patched[0].error().code() != Errc::kNotFound) {
+    return Problem{{}, std::string(reason::kDrainingNode),
+                   fmt::format("node {} takes no pods yet: {}", node, patched[0].error().message()),
+                   std::chrono::seconds(1)};
+  }
+  const auto forgotten = host_.run_one(annotate_draining(cluster, stateful_set, Json()));
+  return forgotten ? std::nullopt : std::optional(write_problem(forgotten.error()));
+}
+
+// "" once there is none left on it.
+std::string NodeDrain::evict_pods(const Cluster& cluster, const std::string& node, Drain why) {
+  const kube::ObjectKey key{cluster.namespace_name(), cluster.name()};
+  const auto seen = inner_.run(key, {set_schedulable(node, false), list_pods_of(node)});
+  if (!seen[0] && seen[0].error().code() == Errc::kNotFound) {
+    return {};
+  }
+  for (const Result<Json>& answer : seen) {
+    if (!answer) {
+      return answer.error().message();
+    }
+  }
+  const std::vector<PodToEvict> pods = pods_to_evict(*seen[1], why);
+  std::vector<BatchClient::Request> evictions;
+  for (const PodToEvict& pod : pods) {
+    if (!pod.is_leaving) {
+      evictions.push_back(evict(pod.key, cluster.release.traits));
+    }
+  }
+  if (!evictions.empty()) {
+    inner_.run(key, std::move(evictions));
+  }
+  return pods.empty() ? std::string()
+                      : fmt::format("{} pod{} to leave it, such as {}/{}", pods.size(),
+                                    pods.size() == 1 ? "" : "s", pods.front().key.namespace_name,
+                                    pods.front().key.name);
+}
+
+// "" once the Node object is gone.
+std::string NodeDrain::remove_node(const Cluster& cluster, const std::string& node) {
+  const auto removed = inner_.run({cluster.namespace_name(), cluster.name()},
+                                  {remove_request(kube::resources::kNode, {"", node}, {})});
+  const bool gone = removed[0] || removed[0].error().code() == Errc::kNotFound;
+  return gone ? std::string() : removed[0].error().message();
+}
+
+}  // namespace vk8s::controller
