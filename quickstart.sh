@@ -4,7 +4,7 @@
 # Run it again at any time: what is done already takes no time.
 #
 #   quickstart.sh [--nodes N] [--version KUBERNETES]... [--sample FILE] [--until PHASE]
-#                 [--host-option=OPTION]...
+#                 [--host-option=OPTION]... [--from-release]
 #
 #   --nodes N              nodes of the embedded host (default 1)
 #   --version KUBERNETES   build and install the node image of another Kubernetes too, as in 1.36
@@ -12,6 +12,8 @@
 #   --sample FILE          the Vk8s to create (default config/samples/vk8s-1-37.yaml)
 #   --until PHASE          stop after prerequisites, programs, images, host, operator or cluster
 #   --host-option=OPTION   pass on to 'kubectl vk8s host up', as in --host-option=--name=lab
+#   --from-release         fetch the upstream programs' release binaries instead of building them: it
+#                          needs the Internet and no Go (see upstream/README.md)
 #
 # Environment: VK8S_HOST_STATE_DIR, where the host keeps its state (default /var/lib/vk8s-host).
 set -euo pipefail
@@ -48,6 +50,7 @@ parse_arguments() {
       --version) add_version "${2:?--version needs a KUBERNETES version}" && shift ;;
       --sample) SAMPLE=$(realpath "${2:?--sample needs a FILE}") && shift ;;
       --until) UNTIL=${2:?--until needs a phase} && shift ;;
+      --from-release) export VK8S_FROM_RELEASE=1 ;;
       --host-option=*) HOST_OPTIONS+=("${1#--host-option=}") ;;
       -h | --help)
         sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1

@@ -2,14 +2,20 @@
 # Builds the upstream Go programs that a node runs into the cache, one directory per program and
 # content hash; what is there already is not built again.
 #
-#   upstream/build.sh [NAME...]            all that a node of the default Kubernetes runs, or these;
+#   upstream/build.sh [--from-release] [NAME...]
+#                                          all that a node of the default Kubernetes runs, or these;
 #                                          helm, which no node runs, only if it is named
 #   upstream/build.sh --list [KUBERNETES]  the names of what a node of that Kubernetes ("1.36") runs
 #   upstream/build.sh --print-dir NAME     the directory of NAME's programs (builds nothing)
 #   upstream/build.sh --print-version NAME its version, as in v1.37.2
+#
+# --from-release, or VK8S_FROM_RELEASE=1 in the environment (of quickstart.sh, install.sh and
+# images/build.sh too): the projects' release binaries instead, which needs no Go; see release.sh.
+# VK8S_RELEASE_MIRROR: where they are fetched from, https://... or file:///..., a folder each host.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 . "$REPO/upstream/debian.sh"
+. "$REPO/upstream/release.sh"
 
 HELM=helm.sh/helm/v3
 CONTAINERD=github.com/containerd/containerd/v2
@@ -33,7 +39,7 @@ module_version() {
     "$REPO/upstream/$FOLDER/$MODFILE"
 }
 
-# describe NAME: sets SOURCE (how it is built: go, debian_source or debian_package), VERSION and
+# describe NAME: sets SOURCE (how it is built: go, release, debian_source or debian_package), VERSION and
 # PROGRAMS (its files). For a Go program also FOLDER, MODFILE (what pins it), FLAGS (of go build),
 # CGO, PACKAGES (in order; each becomes one of PROGRAMS) and LINKS (other names of the first
 # program, which acts as it is called). For Debian's see debian.sh.
@@ -103,6 +109,10 @@ describe() {
       ;;
     *) die "upstream program '$name' is not known" "use one of: $(all_names) helm" ;;
   esac
+  if [[ ${VK8S_FROM_RELEASE:-} ]]; then
+    describe_release "$name"
+    return
+  fi
   FLAGS=(-trimpath -buildvcs=false -ldflags "-s -w -buildid= $variables")
   if [[ -n $tags ]]; then FLAGS+=(-tags "$tags"); fi
   if [[ $MODFILE != go.mod ]]; then FLAGS+=("-modfile=$MODFILE"); fi
@@ -115,12 +125,15 @@ go_version() { go env GOVERSION; }
 # A go.mod's "go" line is what the toolchain must at least be.
 check_go() {
   local wanted have
-  need go "install Go 1.26 or later (https://go.dev/dl) and put it in PATH"
+  if [[ ${VK8S_FROM_RELEASE:-} ]]; then return; fi
+  need go "install Go 1.26 or later (https://go.dev/dl) and put it in PATH, or set VK8S_FROM_RELEASE=1 \
+for the projects' release binaries"
   have=$(go_version)
   wanted=$(sed -n 's/^go \([0-9.]*\)$/\1/p' "$REPO"/upstream/*/go*.mod | sort -V | tail -n 1)
   if [[ $(printf '%s\n' "$wanted" "${have#go}" | sort -V | head -n 1) != "$wanted" ]]; then
     die "the Go toolchain is $have, the upstream programs need go$wanted or later" \
-      "install a newer one (https://go.dev/dl) and put it in PATH"
+      "install a newer one (https://go.dev/dl) and put it in PATH, or set VK8S_FROM_RELEASE=1 for the \
+projects' release binaries"
   fi
 }
 
@@ -173,12 +186,17 @@ ensure() {
     say "$(printf '%-44s %10s' "$LABEL" ready)"
     return
   fi
-  phase "$LABEL" "the log's end says why; without a network, set GOPROXY to one you can reach" \
+  phase "$LABEL" "the log's end says why; without a network, set GOPROXY (VK8S_RELEASE_MIRROR for \
+release binaries) to one you can reach" \
     with_lock "$CACHE/upstream/.$name.lock" build_one "$name" "$into"
 }
 
 main() {
   local name names
+  if [[ ${1:-} == --from-release ]]; then
+    export VK8S_FROM_RELEASE=1
+    shift
+  fi
   case ${1:-} in
     -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
     --list) names_of "${2:-}" && return ;;
