@@ -19,8 +19,8 @@ PACKAGES=(
   prometheus-cpp-dev
   # their tests
   libbenchmark-dev libgmock-dev libgtest-dev librapidcheck-dev
-  # upstream programs (runc) and images
-  buildah libseccomp-dev mmdebstrap skopeo
+  # upstream programs (runc; Kubernetes 1.20) and images
+  buildah libseccomp-dev mmdebstrap rsync skopeo
   # nodes
   conntrack iproute2 iptables nftables procps util-linux
 )
