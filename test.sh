@@ -220,7 +220,7 @@ run_versions() {
   VERSIONS=$(other_versions)
   build_tests e2e
   prepare e2e
-  GTEST_FILTER='*VersionsTest*' run_label e2e
+  GTEST_FILTER='*VersionsTest*:*UpgradeTest*' run_label e2e
 }
 
 other_versions() { sed -n '/^[0-9]/s/ .*//p' "$REPO/upstream/releases" | tail -n +2 | xargs; }
