@@ -2,6 +2,7 @@
 
 #include "agent/component_config.h"
 #include "agent/leaf_certificates.h"
+#include "api/from_spec.h"
 #include "api/version_catalogue.h"
 
 namespace vk8s::agent {
@@ -67,8 +68,9 @@ std::vector<BootstrapObject> rbac_objects() {
             {"storage.k8s.io", {"storageclasses"}, {"get", "list", "watch"}},
             {"", {"events"}, {"create", "patch"}}}),
       binding("vk8s:agent", "vk8s:agent", "Group", "vk8s:agents"),
-      // The controller on the host: drains nodes that leave, opens spec.ports.
-      role("vk8s:controller", {{"", {"nodes"}, {"patch", "delete"}},
+      // The controller on the host: labels and taints nodes, drains those that leave,
+      // opens spec.ports.
+      role("vk8s:controller", {{"", {"nodes"}, {"get", "patch", "delete"}},
                                {"", {"pods"}, {"list"}},
                                {"", {"pods/eviction"}, {"create"}},
                                {"", {"services"}, {"get", "list", "create", "patch", "delete"}}}),
@@ -181,7 +183,14 @@ Result<std::vector<BootstrapObject>> bootstrap_objects(const api::NodeConfig& co
 }
 
 Json pod_cidr_patch(const api::NodeConfig& config) {
-  return {{"spec", {{"podCIDR", config.pod_cidr}, {"podCIDRs", JsonArray{Json(config.pod_cidr)}}}}};
+  Json out{
+      {"spec", {{"podCIDR", config.pod_cidr}, {"podCIDRs", JsonArray{Json(config.pod_cidr)}}}}};
+  const api::FromSpec registered = api::from_spec(config.labels, config.taints);
+  if (!config.is_host_node && !registered.empty()) {
+    out.get_object()["metadata"] = {
+        {"annotations", {{api::kFromSpecAnnotation, api::to_string(registered)}}}};
+  }
+  return out;
 }
 
 std::optional<Json> volumes_label_patch(const api::NodeConfig& config, const Json& node) {

@@ -28,9 +28,10 @@ inline constexpr const char* kLocalProvisioner = "vk8s.sktelecom.com/local";
 Result<std::vector<BootstrapObject>> bootstrap_objects(const api::NodeConfig& config,
                                                        const std::string& ca_pem);
 
-// Merge patches for a Node: the pod CIDR, which each agent writes on its own
-// Node (as kubelet, so NodeRestriction holds it to that one), and the role label,
-// which no kubelet may write: the master's agent does.
+// Merge patches for a Node: the pod CIDR, which each agent writes on its own new
+// Node (as kubelet, so NodeRestriction holds it to that one), with a note of the
+// labels and taints that came from the spec (api::kFromSpecAnnotation); and the role
+// label, which no kubelet may write: the master's agent does.
 Json pod_cidr_patch(const api::NodeConfig& config);
 Json role_label_patch(api::NodeRole role);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "agent/leaf_certificates.h"
 #include "api/version_catalogue.h"
@@ -379,10 +380,36 @@ Argv scheduler_argv(const api::NodeConfig& config, const NodePaths& paths) {
   return argv;
 }
 
+// A kubelet that is to set any other label does not start: the controller sets them.
+// Source: k8s.io/kubelet/pkg/apis/well_known_labels.go.
+bool kubelet_may_set(std::string_view label) {
+  static constexpr std::array<std::string_view, 11> kAllowed = {
+      "kubernetes.io/hostname",
+      "kubernetes.io/os",
+      "kubernetes.io/arch",
+      "beta.kubernetes.io/os",
+      "beta.kubernetes.io/arch",
+      "beta.kubernetes.io/instance-type",
+      "node.kubernetes.io/instance-type",
+      "topology.kubernetes.io/zone",
+      "topology.kubernetes.io/region",
+      "failure-domain.beta.kubernetes.io/zone",
+      "failure-domain.beta.kubernetes.io/region"};
+  const std::size_t slash = label.find('/');
+  const std::string domain =
+      slash == std::string_view::npos ? "" : fmt::format(".{}", label.substr(0, slash));
+  const auto is_in = [&domain](std::string_view parent) { return domain.ends_with(parent); };
+  return (!is_in(".kubernetes.io") && !is_in(".k8s.io")) || is_in(".kubelet.kubernetes.io") ||
+         is_in(".node.kubernetes.io") ||
+         std::find(kAllowed.begin(), kAllowed.end(), label) != kAllowed.end();
+}
+
 Argv kubelet_argv(const api::NodeConfig& config, const NodePaths& paths, const NodeFacts& facts) {
   std::vector<std::string> labels;
   for (const auto& [key, value] : config.labels) {
-    labels.push_back(fmt::format("{}={}", key, value));
+    if (kubelet_may_set(key)) {
+      labels.push_back(fmt::format("{}={}", key, value));
+    }
   }
   if (config.offers_volumes) {
     labels.push_back(fmt::format("{}=true", api::kVolumesLabel));

@@ -147,6 +147,19 @@ TEST(ComponentConfig, AKubeletRegistersItsNodeWithTheVolumesLabelWhereItOffersTh
               Contains("--node-labels=zone=edge,vk8s.sktelecom.com/volumes=true"));
 }
 
+TEST(ComponentConfig, AKubeletIsNotToldLabelsItWouldNotStartWith) {
+  api::NodeConfig node = config();
+  node.labels = {{"app.kubernetes.io/x", "1"},          {"example.com/pool", "2"},
+                 {"k8s.io/x", "3"},                     {"node-role.kubernetes.io/gpu", ""},
+                 {"node.kubernetes.io/pool", "4"},      {"notk8s.io/x", "5"},
+                 {"topology.kubernetes.io/zone", "6"},  {"x.kubelet.kubernetes.io/y", "7"}};
+  EXPECT_THAT(kubelet_argv(node, {}, facts()),
+              Contains("--node-labels=example.com/pool=2,node.kubernetes.io/pool=4,notk8s.io/x=5,"
+                       "topology.kubernetes.io/zone=6,x.kubelet.kubernetes.io/y=7"));
+  node.labels = {{"node-role.kubernetes.io/gpu", ""}};
+  EXPECT_THAT(kubelet_argv(node, {}, facts()), Not(Contains(HasSubstr("--node-labels"))));
+}
+
 TEST(ComponentConfig, OldControllersOpenNoPortWithoutTls) {
   EXPECT_THAT(controller_manager_argv(of_version("1.20.2"), {}), Contains("--port=0"));
   EXPECT_THAT(scheduler_argv(of_version("1.20.2"), {}), Contains("--port=0"));
@@ -281,6 +294,20 @@ TEST(VolumesLabel, FollowsFromTheConfigurationWhoeverWroteIt) {
   EXPECT_EQ(label_patch(false, {{key, "true"}}), removed);
   EXPECT_EQ(label_patch(false, {{key, "false"}}), removed);
   EXPECT_FALSE(volumes_label_patch(config(), Json{{"metadata", JsonObject()}}));
+}
+
+TEST(PodCidrPatch, NotesWhatOfTheSpecTheKubeletRegistered) {
+  api::NodeConfig node = config();
+  node.labels = {{"zone", "edge"}};
+  node.taints = {{"gpu", "", "NoSchedule"}};
+  const Json patch = pod_cidr_patch(node);
+  EXPECT_EQ(base::get_string(patch, "spec.podCIDR"), node.pod_cidr);
+  EXPECT_EQ(base::to_string(*base::find(patch, "metadata")),
+            R"({"annotations":{"vk8s.sktelecom.com/from-spec":)"
+            R"("{\"labels\":[\"zone\"],\"taints\":[\"gpu:NoSchedule\"]}"}})");
+  node.is_host_node = true;
+  EXPECT_EQ(base::find(pod_cidr_patch(node), "metadata"), nullptr) << "there is no spec";
+  EXPECT_EQ(base::find(pod_cidr_patch(config()), "metadata"), nullptr);
 }
 
 bool has(const api::NodeConfig& node, const kube::Resource& resource) {
