@@ -125,9 +125,9 @@ std::string age_text(std::string_view created, base::WallTime now) {
 }
 
 bool is_bad_when_true(std::string_view condition_type) {
-  static constexpr std::array<std::string_view, 7> kBad = {
+  static constexpr std::array<std::string_view, 8> kBad = {
       "Degraded", "Ephemeral", "NameConflict", "NodeNameConflict", "PortsNotOpen",
-      "DrainingNode", "ResourcesMissing"};
+      "LabelsNotApplied", "DrainingNode", "ResourcesMissing"};
   return std::find(kBad.begin(), kBad.end(), condition_type) != kBad.end();
 }
 

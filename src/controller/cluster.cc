@@ -84,6 +84,11 @@ JsonObject node_labels(const Cluster& cluster, const api::NodeSpec& node) {
   return out;
 }
 
+bool is_labelled(const Cluster& cluster, const api::NodeSpec& node) {
+  return !node.labels.empty() || !node.taints.empty() ||
+         cluster.labelled_nodes.contains(node.name);
+}
+
 Status check_policy(const Cluster& cluster) {
   for (const api::NodeSpec& node : cluster.vk8s.spec.nodes) {
     const std::string image = cluster.image_of(node);

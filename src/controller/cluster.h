@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,9 @@ inline constexpr int kAgentPort = 10300;
 
 // Of a node's StatefulSet: the node's part of the pod network, for its life.
 inline constexpr std::string_view kPodCidrAnnotation = "vk8s.sktelecom.com/pod-cidr";
+// Likewise, once spec.nodes[] has labels or taints for the node: its Node inside is
+// looked at. Where they never had any, nobody asks the API server inside.
+inline constexpr std::string_view kLabelledAnnotation = "vk8s.sktelecom.com/labelled";
 
 // What the administrator decides for all clusters.
 struct Settings {
@@ -49,6 +53,7 @@ struct Cluster {
   HostFacts host;
   std::map<std::string, std::string> pod_cidrs;  // by node name
   InnerNodePorts inner_ports;
+  std::set<std::string> labelled_nodes;          // that have kLabelledAnnotation
   bool paused = false;                           // no pod is to run
   api::FileSet pki;                              // of Secret <cr>-pki; empty until it is known
   api::FileSet agent_ca;                         // of Secret <cr>-agent-ca, likewise
@@ -82,6 +87,9 @@ std::string agent_server_name(const Cluster& cluster, std::string_view node_name
 // Labels of everything of the cluster, and of what belongs to one node.
 JsonObject cluster_labels(const Cluster& cluster);
 JsonObject node_labels(const Cluster& cluster, const api::NodeSpec& node);
+
+// Whether the spec gives the node labels or taints, or ever did.
+bool is_labelled(const Cluster& cluster, const api::NodeSpec& node);
 
 // kForbidden, naming the field and what is allowed, where a node's image or
 // tolerations are not the administrator's.

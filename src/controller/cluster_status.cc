@@ -154,7 +154,8 @@ void set_node_conditions(Conditions& conditions, const Observation& seen, bool i
 
 void set_problem_conditions(Conditions& conditions, const Observation& seen) {
   for (const std::string_view type : {reason::kNameConflict, reason::kNodeNameConflict,
-                                      reason::kPortsNotOpen, reason::kDrainingNode}) {
+                                      reason::kPortsNotOpen, reason::kLabelsNotApplied,
+                                      reason::kDrainingNode}) {
     const bool is_so = seen.problem && seen.problem->reason == type;
     conditions.set_if_seen(type, is_so, is_so ? type : "Resolved",
                            is_so ? seen.problem->message : std::string());

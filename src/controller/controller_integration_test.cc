@@ -6,6 +6,7 @@
 
 #include "controller/controller_manager.h"
 #include "controller/manifests.h"
+#include "controller/node_metadata.h"
 #include "controller/test_cluster.h"
 #include "kube/testing/api_server.h"
 #include "kube/testing/loop_thread.h"
@@ -354,6 +355,45 @@ TEST_F(ControllerOnApiServer, RemovesFieldsThatAreNoLongerAskedFor) {
     return base::get_array(service, "spec.ports")->size() == 1 &&
            base::get_int(service, "spec.ports.0.port") == 81;
   });
+}
+
+// A virtual cluster's server takes the patches of labels and taints as this one does.
+TEST_F(ControllerOnApiServer, PatchesANodeAndLosesNoTaintOfOthers) {
+  const kube::ObjectKey key{"", "inner-worker"};
+  const auto patch = [&](const std::string& json) {
+    return host_->api().merge_patch(resources::kNode, key, base::parse_json(json).value());
+  };
+  const auto keep = [&](const api::NodeSpec& wanted, const Json& node) {
+    return host_->api().merge_patch(resources::kNode, key,
+                                    node_metadata_patch(wanted, node).value());
+  };
+  const auto look = [&] { return host_->api().get(resources::kNode, key).value(); };
+  ASSERT_TRUE(host_->api().create(
+      resources::kNode, "", base::parse_json(R"({"apiVersion":"v1","kind":"Node","metadata":{
+          "name":"inner-worker","labels":{"theirs":"x"}}})").value()));
+  api::NodeSpec wanted;
+  wanted.labels = {{"zone", "a"}, {"node-role.kubernetes.io/gpu", ""}};
+  wanted.taints = {{"gpu", "", "NoSchedule"}};
+
+  const Json stale = look();
+  ASSERT_TRUE(patch(R"({"spec":{"taints":[{"key":"theirs","effect":"NoExecute"}]}})"));
+  const auto refused = keep(wanted, stale);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Errc::kConflict) << refused.error().message();
+
+  const auto kept = keep(wanted, look());
+  ASSERT_TRUE(kept) << kept.error().message();
+  EXPECT_EQ(base::get_string(*kept, "spec.taints.0.key"), "theirs");
+  EXPECT_EQ(base::get_string(*kept, "spec.taints.1.key"), "gpu");
+  EXPECT_EQ(base::get_string(*kept, "metadata.labels.zone"), "a");
+  EXPECT_EQ(node_metadata_patch(wanted, look()), std::nullopt) << "the server keeps it as it is";
+
+  ASSERT_TRUE(patch(R"({"spec":{"taints":[{"key":"gpu","effect":"NoSchedule"}]}})"));
+  const auto cleared = keep({}, look());
+  ASSERT_TRUE(cleared) << cleared.error().message();
+  EXPECT_EQ(base::find(*cleared, "spec.taints"), nullptr);
+  EXPECT_EQ(base::to_string(*base::find(*cleared, "metadata.labels")), R"({"theirs":"x"})");
+  EXPECT_EQ(base::find(*cleared, "metadata.annotations"), nullptr);
 }
 
 TEST_F(ControllerOnApiServer, BecomesRunningWithItsPods) {

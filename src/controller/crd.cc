@@ -119,12 +119,17 @@ JsonObject node_schema() {
   properties["resources"] = resources_schema();
   properties["storage"] = storage_schema();
   properties["labels"] = with_rules(
-      text_map("Labels of the Node inside.", text("", 63), 64),
+      text_map("Labels of the Node inside. Edits reach a running node at once; labels set "
+               "inside stay.",
+               text("", 63), 64),
       JsonArray{rule(fmt::format("!('{}' in self)", api::kVolumesLabel),
                      fmt::format("spec.nodes[].labels must not have {}: it follows from "
                                  "spec.nodes[].storage",
                                  api::kVolumesLabel))});
-  properties["taints"] = list("Taints of the Node inside.", taint_schema(), 32);
+  properties["taints"] =
+      list("Taints of the Node inside. Edits reach a running node at once; taints set inside "
+           "stay. Those of node.kubernetes.io are Kubernetes' own.",
+           taint_schema(), 32);
   properties["tolerations"] =
       list("Tolerations of the node's pod on the host.", toleration_schema(), 32);
   return with_rules(

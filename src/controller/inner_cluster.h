@@ -1,5 +1,5 @@
-// The API servers of virtual clusters, as the controller reaches them: to drain a
-// node before it leaves, and to open what spec.ports names.
+// The API servers of virtual clusters, as the controller reaches them: to label and
+// taint nodes, to drain one before it leaves, and to open what spec.ports names.
 #pragma once
 
 #include <map>

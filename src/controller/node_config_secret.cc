@@ -84,7 +84,10 @@ api::NodeConfig node_config(const Cluster& cluster, const api::NodeSpec& node) {
 std::string node_config_fingerprint(const Cluster& cluster, const api::NodeSpec& node) {
   Cluster without_host = cluster;
   without_host.host = {};
-  return fingerprint({base::to_string(api::to_json(node_config(without_host, node))),
+  api::NodeConfig config = node_config(without_host, node);
+  config.labels.clear();
+  config.taints.clear();
+  return fingerprint({base::to_string(api::to_json(config)),
                       cluster.settings.registry_ca_pem});
 }
 

@@ -269,9 +269,14 @@ class NodeStatefulSet final : public Resource {
     JsonObject out = object_of(cluster, ref(cluster));
     JsonObject& metadata = out["metadata"].get_object();
     metadata["labels"] = node_labels(cluster, *node);
+    JsonObject annotations;
     if (const auto cidr = cluster.pod_cidrs.find(node_name_); cidr != cluster.pod_cidrs.end()) {
-      JsonObject annotations;
       annotations[kPodCidrAnnotation] = cidr->second;
+    }
+    if (is_labelled(cluster, *node)) {
+      annotations[kLabelledAnnotation] = "true";
+    }
+    if (!annotations.empty()) {
       metadata["annotations"] = std::move(annotations);
     }
     out["spec"] = spec(cluster, *node);

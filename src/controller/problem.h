@@ -34,6 +34,7 @@ inline constexpr std::string_view kWaitingForNetwork = "WaitingForNetwork";
 inline constexpr std::string_view kPodRefused = "PodRefused";
 inline constexpr std::string_view kWriteFailed = "WriteFailed";
 inline constexpr std::string_view kPortsNotOpen = "PortsNotOpen";
+inline constexpr std::string_view kLabelsNotApplied = "LabelsNotApplied";
 inline constexpr std::string_view kDrainingNode = "DrainingNode";
 inline constexpr std::string_view kPauseRefused = "PauseRefused";
 }  // namespace reason

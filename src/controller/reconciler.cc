@@ -39,6 +39,20 @@ std::vector<std::string> node_names(const Cluster& cluster) {
   return out;
 }
 
+// Those whose StatefulSet has kLabelledAnnotation.
+std::set<std::string> labelled_nodes(const Cluster& cluster, const ObjectWriter& writer) {
+  std::set<std::string> out;
+  for (const api::NodeSpec& node : cluster.vk8s.spec.nodes) {
+    const auto set = writer.known(make_node_stateful_set(node.name)->ref(cluster));
+    const JsonObject* annotations =
+        set == nullptr ? nullptr : base::get_object(*set, "metadata.annotations");
+    if (annotations != nullptr && annotations->contains(kLabelledAnnotation)) {
+      out.insert(node.name);
+    }
+  }
+  return out;
+}
+
 // Nobody tells when a Service inside changes.
 constexpr seconds kPortsInterval{60};
 
@@ -70,12 +84,14 @@ Reconciler::Reconciler(Parts parts)
       writer_(parts_.client, parts_.world),
       secrets_(parts_.client, parts_.now),
       inner_ports_(parts_.inner, parts_.now),
+      node_metadata_(parts_.inner, parts_.now),
       node_drain_(parts_.client, parts_.inner, parts_.now) {}
 
 void Reconciler::forget(const kube::ObjectKey& key) {
   parts_.agents.forget(key);
   parts_.inner.forget(key);
   inner_ports_.forget(key);
+  node_metadata_.forget(key);
   writer_.forget(key);
   secrets_.forget(key);
   const std::lock_guard lock(mutex_);
@@ -129,6 +145,7 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
   seen.is_paused = cluster->paused;
   cluster->inner_ports =
       open_inner_ports(vk8s.spec, writer_.known(make_ports_service()->ref(*cluster)).get());
+  cluster->labelled_nodes = labelled_nodes(*cluster, writer_);
   const bool is_new = vk8s.status.observed_generation == 0;
   const bool has_master = writer_.known(make_node_stateful_set(vk8s.master().name)
                                             ->ref(*cluster)) != nullptr;
@@ -139,6 +156,11 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
     seen.problem = build(*cluster, is_new);
   }
   observe(*cluster, seen);
+  // Beside what follows: neither waits for the other to go well.
+  std::optional<Problem> unlabelled;
+  if (!seen.problem) {
+    unlabelled = label_nodes(*cluster, seen);
+  }
   if (!seen.problem) {
     seen.problem = replace_outdated(*cluster, seen);
   }
@@ -150,6 +172,9 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
   }
   if (!seen.problem) {
     seen.problem = refuse_pause(vk8s);
+  }
+  if (!seen.problem) {
+    seen.problem = std::move(unlabelled);
   }
   return seen;
 }
@@ -306,6 +331,19 @@ void Reconciler::observe(const Cluster& cluster, Observation& seen) {
     parts_.agents.follow(key, targets,
                          cluster.agent_ca.empty() ? nullptr : identity_of(cluster.agent_ca));
   }
+}
+
+// Labels and taints of the spec, on the Nodes that are ready.
+std::optional<Problem> Reconciler::label_nodes(const Cluster& cluster, const Observation& seen) {
+  if (cluster.paused || !is_master_ready(seen)) {
+    node_metadata_.forget(key_of(cluster));  // looked at again when the cluster answers
+    return std::nullopt;
+  }
+  std::string trouble = node_metadata_.ensure(cluster, seen.nodes);
+  if (trouble.empty()) {
+    return std::nullopt;
+  }
+  return Problem{{}, std::string(reason::kLabelsNotApplied), std::move(trouble), seconds(5)};
 }
 
 // A StatefulSet with OnDelete replaces no pod by itself. One node at a time, the

@@ -16,6 +16,7 @@
 #include "controller/cluster_status.h"
 #include "controller/inner_ports.h"
 #include "controller/node_drain.h"
+#include "controller/node_metadata.h"
 #include "controller/object_writer.h"
 #include "controller/secret_keeper.h"
 #include "controller/world.h"
@@ -64,6 +65,7 @@ class Reconciler {
   std::optional<Problem> write_nodes(Cluster& cluster, bool is_new);
   std::optional<Problem> dry_run(const Cluster& cluster);
   void observe(const Cluster& cluster, Observation& seen);
+  std::optional<Problem> label_nodes(const Cluster& cluster, const Observation& seen);
   std::optional<Problem> replace_outdated(const Cluster& cluster, const Observation& seen);
   std::optional<Problem> empty_node(const Cluster& cluster, const std::string& name);
   std::optional<Problem> take_back_nodes(const Cluster& cluster, const Observation& seen);
@@ -79,6 +81,7 @@ class Reconciler {
   ObjectWriter writer_;
   SecretKeeper secrets_;
   InnerPorts inner_ports_;
+  NodeMetadata node_metadata_;
   NodeDrain node_drain_;
 
   std::mutex mutex_;

@@ -494,6 +494,192 @@ TEST_F(ReconcilerTest, OpensTheServicesThatPortsName) {
             "web");
 }
 
+// A cluster with both nodes ready, a Node inside for its worker, and what a test of
+// labels and taints asks of it.
+class NodeMetadataTest : public ReconcilerTest {
+ protected:
+  void SetUp() override {
+    spec_ = vk8s_object();
+    edit(JsonObject{{"zone", "a"}}, JsonArray{taint("gpu")});
+    ASSERT_TRUE(reconcile());
+    // As the kubelet makes it.
+    put_inner(resources::kNode, R"({"metadata":{"name":"demo-worker-1","labels":
+        {"zone":"a","theirs":"x"}},"spec":{"taints":[{"key":"gpu","effect":"NoSchedule"},
+        {"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}]}})");
+    put_pod("demo-master-1", true);
+    put_pod("demo-worker-1", true);
+  }
+
+  static Json taint(const char* key) {
+    return JsonObject{{"key", key}, {"effect", "NoSchedule"}};
+  }
+  void edit(JsonObject labels, JsonArray taints) {
+    set(spec_, "spec.nodes.1.labels", std::move(labels));
+    set(spec_, "spec.nodes.1.taints", std::move(taints));
+    Json stored = object(resources::kVk8s, "demo");
+    set(stored, "spec", *base::find(spec_, "spec"));
+    store_vk8s(stored);
+  }
+  Json node() { return inner_object(resources::kNode, {"", "demo-worker-1"}); }
+  Json labels() { return *base::find(node(), "metadata.labels"); }
+  std::vector<std::string> taints() {
+    std::vector<std::string> out;
+    const Json seen = node();
+    const JsonArray* all = base::get_array(seen, "spec.taints");
+    for (const Json& each : all == nullptr ? JsonArray() : *all) {
+      out.emplace_back(base::get_string(each, "key").value_or(""));
+    }
+    return out;
+  }
+  std::vector<std::string> inner_requests() {
+    return loop_.run([this] {
+      std::vector<std::string> out;
+      for (const kube::FakeRequest& request : inner_server_->requests()) {
+        out.push_back(request.verb + " " + request.resource.kind + " " + request.key.name);
+      }
+      inner_server_->clear_requests();
+      return out;
+    });
+  }
+
+  Json spec_;
+};
+
+constexpr const char* kGetWorker = "get Node demo-worker-1";
+constexpr const char* kPatchWorker = "patch Node demo-worker-1";
+
+TEST_F(NodeMetadataTest, EditsReachTheNodeAndLeaveItsPod) {
+  const Json pod_template =
+      *base::find(object(resources::kStatefulSet, "demo-worker-1"), "spec.template");
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(status().phase, "Running");
+
+  edit(JsonObject{{"zone", "b"}, {"disk", "ssd"}}, JsonArray{taint("edge")});
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(labels(), (JsonObject{{"zone", "b"}, {"theirs", "x"}, {"disk", "ssd"}}));
+  EXPECT_THAT(taints(), testing::ElementsAre("node.kubernetes.io/not-ready", "edge"));
+  EXPECT_EQ(*base::find(object(resources::kStatefulSet, "demo-worker-1"), "spec.template"),
+            pod_template);
+  const std::string config = pki::base64_decode(
+      *base::get_object(object(resources::kSecret, "demo-worker-1-config"), "data")
+           ->at("node.json")
+           .if_string()).value();
+  EXPECT_THAT(config, HasSubstr(R"("disk":"ssd")")) << "a later start sees them";
+
+  edit(JsonObject(), JsonArray());
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(labels(), (JsonObject{{"theirs", "x"}}));
+  EXPECT_THAT(taints(), testing::ElementsAre("node.kubernetes.io/not-ready"));
+  EXPECT_TRUE(base::get_object(node(), "metadata.annotations")->empty());
+}
+
+TEST_F(NodeMetadataTest, AsksOnceForEachSpec) {
+  ASSERT_TRUE(reconcile());
+  EXPECT_THAT(inner_requests(), testing::ElementsAre(kGetWorker, kPatchWorker));
+  ASSERT_TRUE(reconcile());
+  EXPECT_TRUE(inner_requests().empty());
+  edit(JsonObject{{"zone", "a"}}, JsonArray{taint("gpu"), taint("edge")});
+  ASSERT_TRUE(reconcile());
+  ASSERT_TRUE(reconcile());
+  EXPECT_THAT(inner_requests(), testing::ElementsAre(kGetWorker, kPatchWorker));
+}
+
+TEST_F(NodeMetadataTest, RemovesWhatWasEditedAwayWhileNoControllerRan) {
+  ASSERT_TRUE(reconcile());
+  edit(JsonObject(), JsonArray());
+  sync();
+  inner_requests();
+  FakeAgents agents;
+  Reconciler reborn(Reconciler::Parts{
+      client_, world_, agents, inner_, {}, Settings(), Log::silent()});
+  ASSERT_TRUE(reborn.reconcile(kDemo));
+  EXPECT_THAT(inner_requests(), testing::ElementsAre(kGetWorker, kPatchWorker));
+  EXPECT_EQ(labels(), (JsonObject{{"theirs", "x"}}));
+}
+
+TEST_F(NodeMetadataTest, WaitsForANodeThatIsNotReady) {
+  ASSERT_TRUE(reconcile());
+  put_pod("demo-worker-1", false);
+  edit(JsonObject{{"zone", "b"}}, JsonArray());
+  inner_requests();
+  ASSERT_TRUE(reconcile());
+  EXPECT_TRUE(inner_requests().empty());
+  put_pod("demo-worker-1", true);
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(base::get_string(node(), "metadata.labels.zone"), "b");
+}
+
+TEST_F(NodeMetadataTest, LooksAgainWhenANodeHasBeenAway) {
+  ASSERT_TRUE(reconcile());
+  put_pod("demo-master-1", false);
+  ASSERT_TRUE(reconcile());
+  put_pod("demo-master-1", true);
+  inner_requests();
+  ASSERT_TRUE(reconcile());
+  EXPECT_THAT(inner_requests(), testing::ElementsAre(kGetWorker));
+}
+
+TEST_F(NodeMetadataTest, TriesAgainAfterAFailureAndSaysSo) {
+  loop_.run([this] {
+    inner_server_->fail_next("patch", resources::kNode, Error(Errc::kUnavailable, "no etcd"));
+  });
+  const auto failed = reconcile();
+  ASSERT_TRUE(failed);
+  EXPECT_EQ(failed->again, std::chrono::seconds(5));
+  EXPECT_EQ(status().phase, "Running");
+  EXPECT_THAT(status().message, HasSubstr("node demo-worker-1: labels and taints not applied"));
+  EXPECT_THAT(status().message, HasSubstr("no etcd"));
+  EXPECT_EQ(api::find_condition(status().conditions, "LabelsNotApplied")->status,
+            api::ConditionStatus::kTrue);
+  inner_requests();
+  ASSERT_TRUE(reconcile());
+  EXPECT_TRUE(inner_requests().empty()) << "not before its time";
+  now_ += std::chrono::seconds(5);
+  ASSERT_TRUE(reconcile());
+  EXPECT_THAT(inner_requests(), testing::ElementsAre(kGetWorker, kPatchWorker));
+  EXPECT_EQ(status().message, "");
+  EXPECT_EQ(api::find_condition(status().conditions, "LabelsNotApplied")->status,
+            api::ConditionStatus::kFalse);
+}
+
+TEST_F(NodeMetadataTest, DoesNotWaitForPortsThatCannotBeOpened) {
+  set(spec_, "spec.ports",
+      JsonArray{JsonObject{{"name", "web"}, {"port", 80}, {"service", "default/web"}}});
+  edit(JsonObject{{"zone", "b"}}, JsonArray());
+  ASSERT_TRUE(reconcile());
+  EXPECT_THAT(status().message, HasSubstr("no such Service inside yet"));
+  EXPECT_EQ(base::get_string(node(), "metadata.labels.zone"), "b");
+}
+
+TEST_F(NodeMetadataTest, LosesNoTaintThatAnotherAddsMeanwhile) {
+  ASSERT_TRUE(reconcile());
+  edit(JsonObject(), JsonArray{taint("edge")});
+  bool is_first = true;
+  loop_.run([&] {
+    inner_server_->set_hook([&](const kube::FakeRequest& request) -> std::optional<Error> {
+      if (request.verb == "patch" && std::exchange(is_first, false)) {
+        Json theirs = *inner_server_->peek(resources::kNode, request.key);
+        theirs.get_object()["spec"].get_object()["taints"].get_array().push_back(taint("theirs"));
+        inner_server_->put(resources::kNode, theirs);
+      }
+      return std::nullopt;
+    });
+  });
+  ASSERT_TRUE(reconcile());
+  EXPECT_FALSE(is_first);
+  EXPECT_THAT(taints(), testing::ElementsAre("node.kubernetes.io/not-ready", "theirs", "edge"));
+  EXPECT_EQ(status().message, "");
+}
+
+TEST_F(ReconcilerTest, AsksNothingInsideWhereNoNodeHasLabelsOrTaints) {
+  ASSERT_TRUE(reconcile());
+  put_pod("demo-master-1", true);
+  put_pod("demo-worker-1", true);
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(status().phase, "Running");
+  EXPECT_TRUE(loop_.run([this] { return inner_server_->requests().empty(); }));
+}
+
 TEST_F(ReconcilerTest, WaitsWithTheFirstObjectForTheNetwork) {
   Json waiting = vk8s_object();
   set(waiting, "metadata.annotations", JsonObject{{"cluster-network-connection-status", "false"}});

@@ -67,8 +67,9 @@ std::unique_ptr<SecretResource> make_pki_secret();
 std::unique_ptr<SecretResource> make_agent_ca_secret();
 std::unique_ptr<SecretResource> make_node_config_secret(std::string node_name);
 
-// Changes when the node must start anew to follow its spec: labels, taints,
-// resolvers, names, mirror. Not where the host's own addresses change.
+// Changes when the node must start anew to follow its spec: resolvers, names, mirror.
+// Not where the host's own addresses change, and not with labels and taints, which
+// NodeMetadata brings to the Node.
 std::string node_config_fingerprint(const Cluster& cluster, const api::NodeSpec& node);
 
 std::unique_ptr<SecretResource> make_kubeconfig_secret();

@@ -111,7 +111,26 @@ TEST(NodeStatefulSet, StartsANodeAnewForWhatItIsTold) {
   cluster.host.node_addresses.push_back("192.0.2.12");
   EXPECT_EQ(told(), before) << "a new host node is no reason";
   cluster.vk8s.spec.nodes.front().labels["zone"] = "a";
+  cluster.vk8s.spec.nodes.front().taints = {{"gpu", "", "NoSchedule"}};
+  EXPECT_EQ(told(), before) << "labels and taints reach a running Node";
+  cluster.vk8s.spec.upstream_dns = {"192.0.2.53"};
   EXPECT_NE(told(), before);
+}
+
+TEST(NodeStatefulSet, RemembersThatItsNodeHadLabelsOrTaints) {
+  Cluster cluster = demo_cluster();
+  const auto is_marked = [&cluster](const char* node) {
+    const Json set = make_node_stateful_set(node)->desired(cluster);
+    const JsonObject* annotations = base::get_object(set, "metadata.annotations");
+    return annotations != nullptr && annotations->contains(kLabelledAnnotation);
+  };
+  EXPECT_FALSE(is_marked("demo-worker-1"));
+  cluster.vk8s.spec.nodes.back().taints = {{"gpu", "", "NoSchedule"}};
+  EXPECT_TRUE(is_marked("demo-worker-1"));
+  EXPECT_FALSE(is_marked("demo-master-1"));
+  cluster.vk8s.spec.nodes.back().taints.clear();
+  cluster.labelled_nodes = {"demo-worker-1"};
+  EXPECT_TRUE(is_marked("demo-worker-1"));
 }
 
 TEST(NodeStatefulSet, GivesTheVolumeToTheVk8sUnlessItIsRetained) {

@@ -50,6 +50,44 @@ class LifecycleTest : public HostTest {
     ASSERT_TRUE(ok(volumes));
     EXPECT_EQ(std::count(volumes->begin(), volumes->end(), '\n'), 1) << *volumes;
   }
+
+  // Edits of a running node's labels and taints, at a cluster whose spec.nodes[1] is
+  // <name>-worker-1.
+  static void expect_labels_and_taints_to_follow(const Kubectl& outside,
+                                                 const VirtualCluster& cluster) {
+    const std::string worker = cluster.name() + "-worker-1";
+    const auto edit = [&](const std::string& patch) {
+      return outside({"-n", cluster.namespace_name(), "patch", "vk8s", cluster.name(),
+                      "--type=json", "-p", patch});
+    };
+    const auto pod_uid = [&] {
+      return outside({"-n", cluster.namespace_name(), "get", "pod", worker + "-0", "-o",
+                      "jsonpath={.metadata.uid}"});
+    };
+    const auto shows = [&](const std::string& text) {
+      return ok(cluster.kubectl().wait_for_output(
+          {"get", "node", worker, "-o",
+           "jsonpath=<{.metadata.labels.zone} {.metadata.labels.theirs} {.spec.taints[*].key}>"},
+          text, seconds(15)));
+    };
+    const auto before = pod_uid();
+    ASSERT_TRUE(ok(before));
+    ASSERT_TRUE(ok(cluster.kubectl()({"label", "node", worker, "theirs=kept"})));
+    ASSERT_TRUE(ok(cluster.kubectl()({"taint", "node", worker, "theirs=:PreferNoSchedule"})));
+    ASSERT_TRUE(ok(edit(
+        R"([{"op":"add","path":"/spec/nodes/1/labels","value":{"zone":"edge"}},
+            {"op":"add","path":"/spec/nodes/1/taints",
+             "value":[{"key":"spec","effect":"PreferNoSchedule"}]}])")));
+    ASSERT_TRUE(shows("<edge kept theirs spec>"));
+    ASSERT_TRUE(ok(edit(R"([{"op":"remove","path":"/spec/nodes/1/labels"},
+                            {"op":"remove","path":"/spec/nodes/1/taints"}])")));
+    ASSERT_TRUE(shows("< kept theirs>"));
+    ASSERT_TRUE(ok(cluster.kubectl()({"taint", "node", worker, "theirs-"})));
+    const auto after = pod_uid();
+    ASSERT_TRUE(ok(after));
+    EXPECT_EQ(*after, *before) << "the pod was replaced";
+    ASSERT_TRUE(ok(cluster.wait_for_phase("Running")));
+  }
 };
 
 TEST_F(LifecycleTest, OpensPortsToTheOutsideAndFollowsTheirEdits) {
@@ -92,6 +130,7 @@ TEST_F(LifecycleTest, TakesInAndDrainsWorkers) {
   ASSERT_TRUE(ok(cluster->kubectl().apply(web_manifest(2))));
   ASSERT_TRUE(ok(cluster->kubectl().wait({"deployment/web"}, "condition=Available")));
   ASSERT_NO_FATAL_FAILURE(expect_no_volumes_on(cluster->kubectl(), "grow-worker-1"));
+  ASSERT_NO_FATAL_FAILURE(expect_labels_and_taints_to_follow(kubectl(), *cluster));
 
   ASSERT_TRUE(ok(kubectl()({"-n", "nodes", "patch", "vk8s", "grow", "--type=json", "-p",
                             R"([{"op":"remove","path":"/spec/nodes/1"}])"})));
