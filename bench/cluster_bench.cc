@@ -54,8 +54,8 @@ Status time_creations(CreateTimer& timer, std::ostream& out, const std::string& 
 
 // A number out of a file of the node's own cgroup, in either version of cgroups.
 Result<double> node_figure(const e2e::Host& host, const std::string& script) {
-  const std::string text = VK8S_TRY(
-      host.kubectl()({"exec", "idle-master-1-0", "--", "bash", "-c", script}));
+  const std::string text =
+      VK8S_TRY(host.kubectl()({"exec", "idle-master-1-0", "--", "bash", "-c", script}));
   return std::stod(text);
 }
 
@@ -78,8 +78,7 @@ Status measure_idle(CreateTimer& timer, const e2e::Host& host, const Options& op
   const auto begin = std::chrono::steady_clock::now();
   timer.pause(std::chrono::seconds(options.idle_seconds));
   const double cpu = VK8S_TRY(node_figure(host, kCpu)) - cpu_before;
-  const std::chrono::duration<double, std::nano> elapsed =
-      std::chrono::steady_clock::now() - begin;
+  const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - begin;
   write_result(out, "vnode_idle_cpu", "% of a core", {100 * cpu / elapsed.count()});
   write_result(out, "vnode_idle_memory", "MiB",
                {VK8S_TRY(node_figure(host, kMemory)) / (1024 * 1024)});
@@ -87,8 +86,8 @@ Status measure_idle(CreateTimer& timer, const e2e::Host& host, const Options& op
 }
 
 // One core is taken by a pod of another cluster.
-Status time_beside_a_busy_cluster(CreateTimer& timer, const e2e::Host& host,
-                                  const Options& options, std::ostream& out) {
+Status time_beside_a_busy_cluster(CreateTimer& timer, const e2e::Host& host, const Options& options,
+                                  std::ostream& out) {
   VK8S_TRY(timer.time_create("busy", 0));
   const auto busy = VK8S_TRY(e2e::VirtualCluster::attach(host, "default", "busy"));
   VK8S_TRY(busy.kubectl()({"run", "spin", "--image=busybox", "--image-pull-policy=IfNotPresent",
@@ -129,10 +128,10 @@ bool measure(const e2e::Host& host, const Options& options, std::ostream& out) {
   CreateTimer& create = **timer;
   const std::vector<std::pair<const char*, std::function<Status()>>> parts = {
       {"cold", [&] { return time_first(create, out); }},
-      {"one node", [&] { return time_creations(create, out, "create_to_running_1", 0,
-                                               options.runs); }},
-      {"two nodes", [&] { return time_creations(create, out, "create_to_running_2", 1,
-                                                options.runs); }},
+      {"one node",
+       [&] { return time_creations(create, out, "create_to_running_1", 0, options.runs); }},
+      {"two nodes",
+       [&] { return time_creations(create, out, "create_to_running_2", 1, options.runs); }},
       {"idle", [&] { return measure_idle(create, host, options, out); }},
       {"busy", [&] { return time_beside_a_busy_cluster(create, host, options, out); }},
       {"page cache dropped", [&] { return time_from_disk(create, options, out); }},

@@ -38,13 +38,13 @@ ClusterProgress::~ClusterProgress() {
 void ClusterProgress::take(const Json& vk8s) {
   const auto observed = base::get_int(vk8s, "status.observedGeneration");
   const bool is_current = observed && observed == base::get_int(vk8s, "metadata.generation");
-  const std::string phase(
-      is_current ? base::get_string(vk8s, "status.phase").value_or("") : std::string_view());
+  const std::string phase(is_current ? base::get_string(vk8s, "status.phase").value_or("")
+                                     : std::string_view());
   if (phase == "Fail") {
     failure_ = base::get_string(vk8s, "status.message").value_or("");
   }
-  const auto [at, is_new] = phases_.try_emplace(
-      std::string(base::get_string(vk8s, "metadata.name").value_or("")), phase);
+  const auto [at, is_new] =
+      phases_.try_emplace(std::string(base::get_string(vk8s, "metadata.name").value_or("")), phase);
   if (!is_new) {
     --counts_[at->second];
     at->second = phase;

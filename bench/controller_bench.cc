@@ -75,11 +75,13 @@ Status Scene::wait_for(std::string_view what, Condition condition) {
     return fail(Errc::kInternal, "waiting for {}: a cluster has failed: {}", what, failure);
   }
   if (!in_time) {
-    return fail(Errc::kTimeout, "{}: not after {} s; {} clusters Installing, {} Running, agents "
-                "polled {}, streams {}", what, kStepLimit.count(),
+    return fail(Errc::kTimeout,
+                "{}: not after {} s; {} clusters Installing, {} Running, agents "
+                "heard {}, streams {}",
+                what, kStepLimit.count(),
                 host_.loop_thread().run([this] { return progress_->in_phase("Installing"); }),
                 host_.loop_thread().run([this] { return progress_->in_phase("Running"); }),
-                agents_->polled(), agents_->open_streams());
+                agents_->heard(), agents_->open_streams());
   }
   return {};
 }
@@ -92,8 +94,7 @@ Status Scene::time_reconciles(std::ostream& out) {
   }));
   say("the controller starts");
   const auto begin = Clock::now();
-  controller_.emplace(
-      VK8S_TRY(ControllerProcess::start(options_.program, host_.kubeconfig())));
+  controller_.emplace(VK8S_TRY(ControllerProcess::start(options_.program, host_.kubeconfig())));
   VK8S_TRY(wait_for("all clusters to be installing", [this] {
     return progress_->in_phase("Installing") == options_.clusters &&
            progress_->stateful_sets() == kNodesPerCluster * options_.clusters;
@@ -115,11 +116,10 @@ Status Scene::run_nodes() {
                   [this] { return is_settled(); });
 }
 
-// Polls come half a minute after the streams: a measurement that began before the
-// first of each agent would miss them.
+// An agent is streamed until its node has been Ready for a while.
 bool Scene::is_settled() const {
   return progress_->in_phase("Running") == options_.clusters &&
-         agents_->polled() == kNodesPerCluster * options_.clusters && agents_->open_streams() == 0;
+         agents_->heard() == kNodesPerCluster * options_.clusters && agents_->open_streams() == 0;
 }
 
 Status Scene::measure_idle(std::ostream& out) {
@@ -135,6 +135,7 @@ Status Scene::measure_idle(std::ostream& out) {
   }
   const std::chrono::duration<double> elapsed = Clock::now() - begin;
   const auto cpu = VK8S_TRY(controller_->cpu_time()) - cpu_before;
+  // Once in a quarter of an hour each: a longer measurement has its share of them.
   say(fmt::format("{} looks at agents meanwhile", agents_->answers() - answers_before));
   if (!host_.loop_thread().run([this] { return is_settled(); })) {
     return fail(Errc::kInternal, "clusters or agents changed while the controller was measured");

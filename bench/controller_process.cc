@@ -25,12 +25,12 @@ Result<ControllerProcess> ControllerProcess::start(const std::string& program,
     return fail_errno(errno, "open {}", log);
   }
   auto process = VK8S_TRY_CONTEXT(
-      sys::ChildProcess::spawn({.argv = {program, "--kubeconfig", kubeconfig_file,
-                                         "--metrics-address", "127.0.0.1:0"},
-                                .environment = {},
-                                .stdout_fd = output.get(),
-                                .stderr_fd = output.get(),
-                                .die_with_parent = true}),
+      sys::ChildProcess::spawn(
+          {.argv = {program, "--kubeconfig", kubeconfig_file, "--metrics-address", "127.0.0.1:0"},
+           .environment = {},
+           .stdout_fd = output.get(),
+           .stderr_fd = output.get(),
+           .die_with_parent = true}),
       "start {}", program);
   return ControllerProcess(std::move(folder), std::move(process));
 }

@@ -13,8 +13,7 @@ namespace vk8s::bench {
 // Its end kills the process.
 class ControllerProcess {
  public:
-  static Result<ControllerProcess> start(const std::string& program,
-                                         const std::string& kubeconfig);
+  static Result<ControllerProcess> start(const std::string& program, const std::string& kubeconfig);
 
   // Fails once the process has ended, with its last words.
   Status check_running();

@@ -37,8 +37,7 @@ int ready_nodes(const Json& list) {
 
 Result<std::unique_ptr<CreateTimer>> CreateTimer::create(const e2e::Host& host) {
   std::unique_ptr<CreateTimer> timer(new CreateTimer(host));
-  auto config =
-      VK8S_TRY(kube::ClientConfig::from_kubeconfig_file(host.kubectl().kubeconfig()));
+  auto config = VK8S_TRY(kube::ClientConfig::from_kubeconfig_file(host.kubectl().kubeconfig()));
   timer->client_ = VK8S_TRY(timer->loop_.run(
       [&] { return kube::Client::create(timer->loop_.loop(), config, Log::silent()); }));
   timer->api_ = std::make_unique<kube::BlockingClient>(timer->loop_.loop(), *timer->client_);
@@ -86,8 +85,8 @@ Result<double> CreateTimer::wait_for_nodes(const std::string& name, int count,
       if (data) {
         const std::string text = VK8S_TRY(pki::base64_decode(*data));
         auto config = VK8S_TRY(kube::ClientConfig::from_foreign_kubeconfig(text));
-        client = VK8S_TRY(loop_.run(
-            [&] { return kube::Client::create(loop_.loop(), config, Log::silent()); }));
+        client = VK8S_TRY(
+            loop_.run([&] { return kube::Client::create(loop_.loop(), config, Log::silent()); }));
         inside = std::make_unique<kube::BlockingClient>(loop_.loop(), *client, seconds(2));
       }
     }
@@ -102,9 +101,9 @@ Result<double> CreateTimer::wait_for_nodes(const std::string& name, int count,
     loop_.tick(kPoll);
   }
   loop_.run([&] { client.reset(); });
-  return result ? result
-                : fail(Errc::kTimeout, "{}: not Ready after {} s: {}", name, kLimit.count(),
-                       trouble);
+  return result
+             ? result
+             : fail(Errc::kTimeout, "{}: not Ready after {} s: {}", name, kLimit.count(), trouble);
 }
 
 Status CreateTimer::remove(const std::string& name) {

@@ -93,9 +93,9 @@ class EventServer {
 kube::InformerOptions pods() {
   kube::InformerOptions out;
   out.resource = kube::resources::kPod;
-  out.projection = kube::keep_fields({"status.podIP", "status.phase", "status.reason",
-                                      "status.message", "status.conditions",
-                                      "status.containerStatuses"});
+  out.projection =
+      kube::keep_fields({"status.podIP", "status.phase", "status.reason", "status.message",
+                         "status.conditions", "status.containerStatuses"});
   return out;
 }
 

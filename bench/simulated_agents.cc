@@ -73,19 +73,19 @@ void SimulatedAgents::answer(Agent& agent, const http::ServerRequest& request,
     return;
   }
   ++answers_;
+  if (!std::exchange(agent.was_heard, true)) {
+    ++heard_;
+  }
   if (request.query_parameter("watch") == "1") {
     follow(agent, std::move(responder));
     return;
-  }
-  if (!std::exchange(agent.was_polled, true)) {
-    ++polled_;
   }
   std::move(responder).send({.content_type = "application/json", .body = agent.status});
 }
 
 void SimulatedAgents::follow(Agent& agent, http::Responder responder) {
-  http::Stream stream = std::move(responder).start_stream(
-      {.content_type = "application/json", .body = agent.status});
+  http::Stream stream =
+      std::move(responder).start_stream({.content_type = "application/json", .body = agent.status});
   const int id = agent.next_stream++;
   stream.on_closed([this, &agent, id] {
     --open_streams_;

@@ -30,9 +30,8 @@ class SimulatedAgents {
   // One that says that it is Ready, whoever may ask for its status.
   Status add(const SimulatedNode& node);
 
-  // How many have been polled: a controller streams until it takes a node for
-  // settled. Only who may ask counts.
-  int polled() const { return polled_.load(); }
+  // How many have been asked by who may ask.
+  int heard() const { return heard_.load(); }
   // Answers that go on.
   int open_streams() const { return open_streams_.load(); }
   // Answers begun.
@@ -42,7 +41,7 @@ class SimulatedAgents {
   struct Agent {
     std::unique_ptr<http::Server> server;
     std::string status;  // a line
-    bool was_polled = false;
+    bool was_heard = false;
     int next_stream = 0;
     std::map<int, http::Stream> streams;  // ends before the server
   };
@@ -52,7 +51,7 @@ class SimulatedAgents {
 
   EventLoop& loop_;
   std::map<std::string, Agent> agents_;  // by node name
-  std::atomic<int> polled_ = 0;
+  std::atomic<int> heard_ = 0;
   std::atomic<int> open_streams_ = 0;
   std::atomic<int> answers_ = 0;
 };

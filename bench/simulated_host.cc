@@ -75,8 +75,8 @@ JsonObject owner_of(const Json& stateful_set) {
 
 Result<std::unique_ptr<SimulatedHost>> SimulatedHost::start() {
   auto host = std::make_unique<SimulatedHost>();
-  host->server_ = VK8S_TRY(
-      kube::testing::ApiServer::start({.api_server_flags = {"--allow-privileged=true"}}));
+  host->server_ =
+      VK8S_TRY(kube::testing::ApiServer::start({.api_server_flags = {"--allow-privileged=true"}}));
   host->client_ = VK8S_TRY(host->loop_.run([&host] {
     return kube::Client::create(host->loop_.loop(), host->server_->admin(), Log::silent());
   }));
@@ -155,8 +155,7 @@ Status SimulatedHost::create_pod(const Json& stateful_set) {
   const JsonObject claim{
       {"name", "data"},
       {"persistentVolumeClaim",
-       JsonObject{{"claimName",
-                   Json(controller::claim_of(text(stateful_set, "metadata.name")))}}}};
+       JsonObject{{"claimName", Json(controller::claim_of(text(stateful_set, "metadata.name")))}}}};
   spec["volumes"].get_array().push_back(claim);
   VK8S_TRY(api_->create(resources::kPod, kBenchNamespace, pod));
   return {};
@@ -172,8 +171,7 @@ Result<SimulatedNode> SimulatedHost::node_of(const Json& stateful_set, std::size
   const std::string secret_name = controller::config_secret_of(out.name);
   const Json secret =
       VK8S_TRY(api_->get(resources::kSecret, {std::string(kBenchNamespace), secret_name}));
-  auto content =
-      VK8S_TRY_CONTEXT(controller::parse_secret(secret), "read Secret {}", secret_name);
+  auto content = VK8S_TRY_CONTEXT(controller::parse_secret(secret), "read Secret {}", secret_name);
   for (const char* file : {"agent.crt", "agent.key", "agent-client-ca.crt"}) {
     const auto at = content.files.find(file);
     if (at == content.files.end()) {

@@ -18,8 +18,7 @@ int main(int argc, char** argv) {
   app.add_flag("--verbose", verbose, "log debugging detail");
   CLI11_PARSE(app, argc, argv);
 
-  const Log log = Log::to_stderr(
-      "agent", verbose ? base::LogLevel::kDebug : base::LogLevel::kInfo);
+  const Log log = Log::to_stderr("agent", verbose ? base::LogLevel::kDebug : base::LogLevel::kInfo);
   EventLoop loop;
   std::unique_ptr<agent::Agent> node;
   auto signals = agent::SignalWatch::create(loop, {SIGTERM, SIGINT, SIGCHLD}, [&](int number) {

@@ -37,11 +37,11 @@ int main(int argc, char** argv) {
   CLI::App app{"Makes of each Vk8s resource a virtual Kubernetes cluster.", "vk8s-controller"};
   vk8s::controller::add_flags(app, flags);
   app.add_option("--log-level", level, "debug, info, warning or error")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, LogLevel>{{"debug", LogLevel::kDebug},
-                                          {"info", LogLevel::kInfo},
-                                          {"warning", LogLevel::kWarning},
-                                          {"error", LogLevel::kError}}));
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, LogLevel>{{"debug", LogLevel::kDebug},
+                                                                  {"info", LogLevel::kInfo},
+                                                                  {"warning", LogLevel::kWarning},
+                                                                  {"error", LogLevel::kError}}));
   CLI::App* print =
       app.add_subcommand("generate", "print a manifest, or write config/ and charts/");
   print->add_option("what", what, "crd, rbac, manager, chart or api; nothing: all");

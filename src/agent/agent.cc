@@ -55,7 +55,10 @@ Status write_config_files(const std::vector<ConfigFile>& files) {
 }  // namespace
 
 Agent::Agent(EventLoop& loop, NodePaths paths, Log log)
-    : loop_(loop), paths_(std::move(paths)), log_(std::move(log)), runner_(loop),
+    : loop_(loop),
+      paths_(std::move(paths)),
+      log_(std::move(log)),
+      runner_(loop),
       pod_stopper_(loop, log_.child("pods")) {}
 
 Agent::~Agent() = default;
@@ -98,9 +101,8 @@ Status Agent::create_clients() {
   const bool is_master = config_.role == api::NodeRole::kMaster;
   auto identity = is_master ? bootstrap_identity(paths_, config_)
                             : given_identity(paths_, config_, "agent-kube");
-  client_ = VK8S_TRY(
-      kube::Client::create(loop_, VK8S_TRY_CONTEXT(std::move(identity), "identity of the agent"),
-                           log_.child("kube")));
+  client_ = VK8S_TRY(kube::Client::create(
+      loop_, VK8S_TRY_CONTEXT(std::move(identity), "identity of the agent"), log_.child("kube")));
   auto kubelet = VK8S_TRY(given_identity(paths_, config_, "kubelet"));
   node_client_ = VK8S_TRY(kube::Client::create(loop_, std::move(kubelet), log_.child("kube")));
   overlay_ = std::make_unique<Overlay>(loop_, runner_, paths_, config_, log_.child("overlay"));
@@ -184,15 +186,16 @@ Status Agent::add_components() {
 void Agent::watch_nodes() {
   kube::InformerOptions options;
   options.resource = kube::resources::kNode;
-  options.projection = kube::keep_fields({"spec.podCIDR", "status.addresses", "status.conditions",
-                                          "status.nodeInfo.kubeletVersion"});
+  options.projection = kube::keep_fields(
+      {"spec.podCIDR", "status.addresses", "status.conditions", "status.nodeInfo.kubeletVersion"});
   // Short: the first attempts come before the API server lets the agent in.
   options.max_backoff = std::chrono::milliseconds(400);
-  nodes_ = std::make_unique<kube::Informer>(loop_, *client_, std::move(options),
-                                            log_.child("nodes"));
+  nodes_ =
+      std::make_unique<kube::Informer>(loop_, *client_, std::move(options), log_.child("nodes"));
   nodes_->add_handlers(
       {.on_added = [this](const kube::ObjectPtr& node) { on_node(*node); },
-       .on_updated = [this](const kube::ObjectPtr&, const kube::ObjectPtr& node) { on_node(*node); },
+       .on_updated = [this](const kube::ObjectPtr&,
+                            const kube::ObjectPtr& node) { on_node(*node); },
        .on_deleted = [this](const kube::ObjectPtr& node) { on_node_deleted(*node); }});
 }
 
@@ -254,8 +257,7 @@ void Agent::keep_volumes_label(const Json& node) {
     return;
   }
   volumes_label_call_ = node_client_->merge_patch(
-      kube::resources::kNode, {"", config_.node_name}, *patch,
-      [this](const Result<Json>& patched) {
+      kube::resources::kNode, {"", config_.node_name}, *patch, [this](const Result<Json>& patched) {
         if (!patched) {  // the next change of the Node tries again
           log_.warning("label of the node not kept", {{"error", patched.error().message()}});
         }
@@ -316,9 +318,8 @@ void Agent::renew_later() {
 Status Agent::renew_certificates() {
   const bool is_master = config_.role == api::NodeRole::kMaster;
   if (is_master) {
-    const auto issued =
-        VK8S_TRY(ensure_leaves(paths_, master_leaves(config_, facts_.node_ip),
-                               std::chrono::system_clock::now()));
+    const auto issued = VK8S_TRY(ensure_leaves(paths_, master_leaves(config_, facts_.node_ip),
+                                               std::chrono::system_clock::now()));
     if (!issued.empty()) {
       log_.info("certificates renewed", {{"count", issued.size()}});
     }

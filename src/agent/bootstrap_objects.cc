@@ -36,10 +36,9 @@ struct Rule {
 BootstrapObject role(const char* name, const std::vector<Rule>& rules) {
   JsonArray all;
   for (const Rule& rule : rules) {
-    all.push_back(
-        JsonObject{{"apiGroups", JsonArray{rule.group}},
-                   {"resources", JsonArray(rule.resources.begin(), rule.resources.end())},
-                   {"verbs", JsonArray(rule.verbs.begin(), rule.verbs.end())}});
+    all.push_back(JsonObject{{"apiGroups", JsonArray{rule.group}},
+                             {"resources", JsonArray(rule.resources.begin(), rule.resources.end())},
+                             {"verbs", JsonArray(rule.verbs.begin(), rule.verbs.end())}});
   }
   return {kube::resources::kClusterRole, Json{{"apiVersion", kRbacVersion},
                                               {"kind", "ClusterRole"},
@@ -61,12 +60,11 @@ std::vector<BootstrapObject> rbac_objects() {
                             {"discovery.k8s.io", {"endpointslices"}, {"list", "watch"}}}),
       binding("vk8s:coredns", "vk8s:coredns", "User", "vk8s:coredns"),
       // Agents: see their peers, provision local volumes.
-      role("vk8s:agent",
-           {{"", {"nodes"}, {"get", "list", "watch"}},
-            {"", {"persistentvolumeclaims"}, {"get", "list", "watch", "patch"}},
-            {"", {"persistentvolumes"}, {"get", "list", "watch", "create", "delete"}},
-            {"storage.k8s.io", {"storageclasses"}, {"get", "list", "watch"}},
-            {"", {"events"}, {"create", "patch"}}}),
+      role("vk8s:agent", {{"", {"nodes"}, {"get", "list", "watch"}},
+                          {"", {"persistentvolumeclaims"}, {"get", "list", "watch", "patch"}},
+                          {"", {"persistentvolumes"}, {"get", "list", "watch", "create", "delete"}},
+                          {"storage.k8s.io", {"storageclasses"}, {"get", "list", "watch"}},
+                          {"", {"events"}, {"create", "patch"}}}),
       binding("vk8s:agent", "vk8s:agent", "Group", "vk8s:agents"),
       // The controller on the host: labels and taints nodes, drains those that leave,
       // opens spec.ports.
@@ -80,8 +78,7 @@ std::vector<BootstrapObject> rbac_objects() {
 
 JsonArray dns_ports(bool with_target) {
   JsonArray ports;
-  for (const auto& [name, protocol] :
-       {std::pair{"dns", "UDP"}, std::pair{"dns-tcp", "TCP"}}) {
+  for (const auto& [name, protocol] : {std::pair{"dns", "UDP"}, std::pair{"dns-tcp", "TCP"}}) {
     JsonObject port{{"name", name}, {"port", 53}, {"protocol", protocol}};
     if (with_target) {
       port["targetPort"] = 53;
@@ -108,13 +105,13 @@ BootstrapObject dns_service(const std::string& cluster_ip) {
 
 // Where there are no EndpointSlices of version v1; kube-controller-manager mirrors them.
 BootstrapObject dns_old_endpoints(const std::string& listen_ip) {
-  return {kube::resources::kEndpoints,
-          Json{{"apiVersion", "v1"},
-               {"kind", "Endpoints"},
-               {"metadata", {{"name", "kube-dns"}, {"namespace", "kube-system"}}},
-               {"subsets",
-                JsonArray{JsonObject{{"addresses", JsonArray{JsonObject{{"ip", listen_ip}}}},
-                                     {"ports", dns_ports(false)}}}}}};
+  return {
+      kube::resources::kEndpoints,
+      Json{{"apiVersion", "v1"},
+           {"kind", "Endpoints"},
+           {"metadata", {{"name", "kube-dns"}, {"namespace", "kube-system"}}},
+           {"subsets", JsonArray{JsonObject{{"addresses", JsonArray{JsonObject{{"ip", listen_ip}}}},
+                                            {"ports", dns_ports(false)}}}}}};
 }
 
 BootstrapObject dns_endpoint_slice(const std::string& listen_ip) {
@@ -137,18 +134,18 @@ BootstrapObject storage_class() {
   // A volume on a node whose state goes with its pod would be lost, and whoever is
   // bound to it would wait for ever.
   const Json on_nodes_that_keep_them{{"key", api::kVolumesLabel}, {"values", JsonArray{"true"}}};
-  return {kube::resources::kStorageClass,
-          Json{{"apiVersion", "storage.k8s.io/v1"},
-               {"kind", "StorageClass"},
-               {"metadata",
-                {{"name", "local"},
-                 {"annotations", {{"storageclass.kubernetes.io/is-default-class", "true"}}}}},
-               {"provisioner", kLocalProvisioner},
-               {"reclaimPolicy", "Delete"},
-               {"volumeBindingMode", "WaitForFirstConsumer"},
-               {"allowedTopologies",
-                JsonArray{JsonObject{
-                    {"matchLabelExpressions", JsonArray{on_nodes_that_keep_them}}}}}}};
+  return {
+      kube::resources::kStorageClass,
+      Json{{"apiVersion", "storage.k8s.io/v1"},
+           {"kind", "StorageClass"},
+           {"metadata",
+            {{"name", "local"},
+             {"annotations", {{"storageclass.kubernetes.io/is-default-class", "true"}}}}},
+           {"provisioner", kLocalProvisioner},
+           {"reclaimPolicy", "Delete"},
+           {"volumeBindingMode", "WaitForFirstConsumer"},
+           {"allowedTopologies",
+            JsonArray{JsonObject{{"matchLabelExpressions", JsonArray{on_nodes_that_keep_them}}}}}}};
 }
 
 // What kube-controller-manager gives every namespace: here at once for those that

@@ -95,8 +95,8 @@ std::string containerd_toml(const api::NodeConfig& config, const NodePaths& path
 // Source: containerd docs/hosts.md. The folder "_default" stands for every registry.
 ConfigFile hosts_toml(const api::RegistryMirror& mirror, const NodePaths& paths) {
   const std::string folder = mirror.name == "*" ? "_default" : mirror.name;
-  std::string text = fmt::format("[host.\"{}\"]\n  capabilities = [\"pull\", \"resolve\"]\n",
-                                 mirror.url);
+  std::string text =
+      fmt::format("[host.\"{}\"]\n  capabilities = [\"pull\", \"resolve\"]\n", mirror.url);
   if (!mirror.ca_file.empty()) {
     text += fmt::format("  ca = \"{}\"\n", paths.given(mirror.ca_file));
   }
@@ -124,8 +124,7 @@ std::string cni_conflist(const api::NodeConfig& config, const NodePaths& paths,
 JsonArray taints_json(const std::vector<api::Taint>& taints) {
   JsonArray all;
   for (const api::Taint& taint : taints) {
-    all.push_back(
-        JsonObject{{"key", taint.key}, {"value", taint.value}, {"effect", taint.effect}});
+    all.push_back(JsonObject{{"key", taint.key}, {"value", taint.value}, {"effect", taint.effect}});
   }
   return all;
 }
@@ -189,22 +188,21 @@ Result<std::string> kubelet_config(const api::NodeConfig& config, const NodePath
 std::string proxy_config(const api::NodeConfig& config, const NodePaths& paths,
                          const NodeFacts& facts) {
   const bool nftables = facts.nftables_proxy && traits_of(config).nftables_proxy;
-  return base::to_string(Json{
-      {"apiVersion", "kubeproxy.config.k8s.io/v1alpha1"},
-      {"kind", "KubeProxyConfiguration"},
-      {"bindAddress", "0.0.0.0"},
-      {"healthzBindAddress", "127.0.0.1:10256"},
-      {"metricsBindAddress", "127.0.0.1:10249"},
-      {"clientConnection", {{"kubeconfig", paths.kubeconfig("proxy")}}},
-      {"clusterCIDR", config.pod_network_cidr},
-      {"hostnameOverride", config.node_name},
-      {"mode", nftables ? "nftables" : "iptables"},
-      // The machine's connection tracking limits are not a pod's to write.
-      {"conntrack",
-       {{"maxPerCore", 0},
-        {"min", 0},
-        {"tcpEstablishedTimeout", "0s"},
-        {"tcpCloseWaitTimeout", "0s"}}}});
+  return base::to_string(Json{{"apiVersion", "kubeproxy.config.k8s.io/v1alpha1"},
+                              {"kind", "KubeProxyConfiguration"},
+                              {"bindAddress", "0.0.0.0"},
+                              {"healthzBindAddress", "127.0.0.1:10256"},
+                              {"metricsBindAddress", "127.0.0.1:10249"},
+                              {"clientConnection", {{"kubeconfig", paths.kubeconfig("proxy")}}},
+                              {"clusterCIDR", config.pod_network_cidr},
+                              {"hostnameOverride", config.node_name},
+                              {"mode", nftables ? "nftables" : "iptables"},
+                              // The machine's connection tracking limits are not a pod's to write.
+                              {"conntrack",
+                               {{"maxPerCore", 0},
+                                {"min", 0},
+                                {"tcpEstablishedTimeout", "0s"},
+                                {"tcpCloseWaitTimeout", "0s"}}}});
 }
 
 std::string resolv_conf(const api::NodeConfig& config, const NodeFacts& facts) {
@@ -220,7 +218,8 @@ Result<std::string> corefile(const api::NodeConfig& config, const NodePaths& pat
                              const NodeFacts& facts) {
   const auto& servers = config.upstream_dns.empty() ? facts.name_servers : config.upstream_dns;
   const std::string listen_ip = VK8S_TRY(dns_listen_ip(config));
-  return fmt::format(R"(.:53 {{
+  return fmt::format(
+      R"(.:53 {{
   bind {listen}
   errors
   ready 127.0.0.1:8181
@@ -233,16 +232,14 @@ Result<std::string> corefile(const api::NodeConfig& config, const NodePaths& pat
   loadbalance
 }}
 )",
-                     fmt::arg("listen", listen_ip), fmt::arg("domain", config.cluster_domain),
-                     fmt::arg("kubeconfig", paths.kubeconfig("coredns")),
-                     fmt::arg("forward", servers.empty()
-                                             ? ""
-                                             : fmt::format("  forward . {}\n",
-                                                           fmt::join(servers, " "))));
+      fmt::arg("listen", listen_ip), fmt::arg("domain", config.cluster_domain),
+      fmt::arg("kubeconfig", paths.kubeconfig("coredns")),
+      fmt::arg("forward",
+               servers.empty() ? "" : fmt::format("  forward . {}\n", fmt::join(servers, " "))));
 }
 
-Argv with_flags(std::string program, std::initializer_list<std::pair<std::string_view, std::string>>
-                                         flags) {
+Argv with_flags(std::string program,
+                std::initializer_list<std::pair<std::string_view, std::string>> flags) {
   Argv argv{std::move(program)};
   for (const auto& [name, value] : flags) {
     argv.push_back(fmt::format("--{}={}", name, value));
@@ -299,8 +296,14 @@ Argv containerd_argv(const NodePaths& paths) {
 
 Argv pause_import_argv(const api::NodeConfig& config, const NodePaths& paths,
                        const NodeFacts& facts) {
-  Argv argv = {paths.program("ctr"), "--address", paths.containerd_socket(), "--namespace",
-               "k8s.io",             "images",    "import",                  "--snapshotter",
+  Argv argv = {paths.program("ctr"),
+               "--address",
+               paths.containerd_socket(),
+               "--namespace",
+               "k8s.io",
+               "images",
+               "import",
+               "--snapshotter",
                facts.snapshotter};
   if (traits_of(config).containerd_config_version > 2) {
     argv.emplace_back("--local");  // before, there was no other way
@@ -311,71 +314,69 @@ Argv pause_import_argv(const api::NodeConfig& config, const NodePaths& paths,
 
 Argv api_server_argv(const api::NodeConfig& config, const NodePaths& paths,
                      const NodeFacts& facts) {
-  return with_flags(
-      paths.program("kube-apiserver"),
-      {{"advertise-address", facts.node_ip},
-       {"allow-privileged", "true"},
-       {"authorization-mode", "Node,RBAC"},
-       {"client-ca-file", paths.given("ca.crt")},
-       {"enable-admission-plugins", "NodeRestriction"},
-       {"etcd-cafile", paths.given("etcd-ca.crt")},
-       {"etcd-certfile", paths.certificate("apiserver-etcd-client")},
-       {"etcd-keyfile", paths.key("apiserver-etcd-client")},
-       {"etcd-servers", "https://127.0.0.1:2379"},
-       {"kubelet-certificate-authority", paths.given("ca.crt")},
-       {"kubelet-client-certificate", paths.certificate("apiserver-kubelet-client")},
-       {"kubelet-client-key", paths.key("apiserver-kubelet-client")},
-       {"kubelet-preferred-address-types", "InternalIP"},
-       {"profiling", "false"},
-       {"proxy-client-cert-file", paths.certificate("front-proxy-client")},
-       {"proxy-client-key-file", paths.key("front-proxy-client")},
-       {"requestheader-allowed-names", "front-proxy-client"},
-       {"requestheader-client-ca-file", paths.given("front-proxy-ca.crt")},
-       {"requestheader-extra-headers-prefix", "X-Remote-Extra-"},
-       {"requestheader-group-headers", "X-Remote-Group"},
-       {"requestheader-username-headers", "X-Remote-User"},
-       {"secure-port", "6443"},
-       {"service-account-issuer", fmt::format("https://kubernetes.default.svc.{}",
-                                              config.cluster_domain)},
-       {"service-account-key-file", paths.given("sa.pub")},
-       {"service-account-signing-key-file", paths.given("sa.key")},
-       {"service-cluster-ip-range", config.service_cidr},
-       {"tls-cert-file", paths.certificate("apiserver")},
-       {"tls-private-key-file", paths.key("apiserver")}});
+  return with_flags(paths.program("kube-apiserver"),
+                    {{"advertise-address", facts.node_ip},
+                     {"allow-privileged", "true"},
+                     {"authorization-mode", "Node,RBAC"},
+                     {"client-ca-file", paths.given("ca.crt")},
+                     {"enable-admission-plugins", "NodeRestriction"},
+                     {"etcd-cafile", paths.given("etcd-ca.crt")},
+                     {"etcd-certfile", paths.certificate("apiserver-etcd-client")},
+                     {"etcd-keyfile", paths.key("apiserver-etcd-client")},
+                     {"etcd-servers", "https://127.0.0.1:2379"},
+                     {"kubelet-certificate-authority", paths.given("ca.crt")},
+                     {"kubelet-client-certificate", paths.certificate("apiserver-kubelet-client")},
+                     {"kubelet-client-key", paths.key("apiserver-kubelet-client")},
+                     {"kubelet-preferred-address-types", "InternalIP"},
+                     {"profiling", "false"},
+                     {"proxy-client-cert-file", paths.certificate("front-proxy-client")},
+                     {"proxy-client-key-file", paths.key("front-proxy-client")},
+                     {"requestheader-allowed-names", "front-proxy-client"},
+                     {"requestheader-client-ca-file", paths.given("front-proxy-ca.crt")},
+                     {"requestheader-extra-headers-prefix", "X-Remote-Extra-"},
+                     {"requestheader-group-headers", "X-Remote-Group"},
+                     {"requestheader-username-headers", "X-Remote-User"},
+                     {"secure-port", "6443"},
+                     {"service-account-issuer",
+                      fmt::format("https://kubernetes.default.svc.{}", config.cluster_domain)},
+                     {"service-account-key-file", paths.given("sa.pub")},
+                     {"service-account-signing-key-file", paths.given("sa.key")},
+                     {"service-cluster-ip-range", config.service_cidr},
+                     {"tls-cert-file", paths.certificate("apiserver")},
+                     {"tls-private-key-file", paths.key("apiserver")}});
 }
 
 Argv controller_manager_argv(const api::NodeConfig& config, const NodePaths& paths) {
   const std::string kubeconfig = paths.kubeconfig("controller-manager");
-  Argv argv = with_flags(
-      paths.program("kube-controller-manager"),
-      {{"allocate-node-cidrs", "false"},
-       {"authentication-kubeconfig", kubeconfig},
-       {"authorization-kubeconfig", kubeconfig},
-       {"bind-address", "127.0.0.1"},
-       {"client-ca-file", paths.given("ca.crt")},
-       {"cluster-name", config.cluster_name},
-       {"cluster-signing-cert-file", paths.given("ca.crt")},
-       {"cluster-signing-key-file", paths.given("ca.key")},
-       {"kubeconfig", kubeconfig},
-       {"leader-elect", "false"},
-       {"profiling", "false"},
-       {"requestheader-client-ca-file", paths.given("front-proxy-ca.crt")},
-       {"root-ca-file", paths.given("ca.crt")},
-       {"service-account-private-key-file", paths.given("sa.key")},
-       {"use-service-account-credentials", "true"}});
+  Argv argv = with_flags(paths.program("kube-controller-manager"),
+                         {{"allocate-node-cidrs", "false"},
+                          {"authentication-kubeconfig", kubeconfig},
+                          {"authorization-kubeconfig", kubeconfig},
+                          {"bind-address", "127.0.0.1"},
+                          {"client-ca-file", paths.given("ca.crt")},
+                          {"cluster-name", config.cluster_name},
+                          {"cluster-signing-cert-file", paths.given("ca.crt")},
+                          {"cluster-signing-key-file", paths.given("ca.key")},
+                          {"kubeconfig", kubeconfig},
+                          {"leader-elect", "false"},
+                          {"profiling", "false"},
+                          {"requestheader-client-ca-file", paths.given("front-proxy-ca.crt")},
+                          {"root-ca-file", paths.given("ca.crt")},
+                          {"service-account-private-key-file", paths.given("sa.key")},
+                          {"use-service-account-credentials", "true"}});
   close_plain_port(config, argv);
   return argv;
 }
 
 Argv scheduler_argv(const api::NodeConfig& config, const NodePaths& paths) {
   const std::string kubeconfig = paths.kubeconfig("scheduler");
-  Argv argv = with_flags(paths.program("kube-scheduler"),
-                         {{"authentication-kubeconfig", kubeconfig},
-                          {"authorization-kubeconfig", kubeconfig},
-                          {"bind-address", "127.0.0.1"},
-                          {"kubeconfig", kubeconfig},
-                          {"leader-elect", "false"},
-                          {"profiling", "false"}});
+  Argv argv =
+      with_flags(paths.program("kube-scheduler"), {{"authentication-kubeconfig", kubeconfig},
+                                                   {"authorization-kubeconfig", kubeconfig},
+                                                   {"bind-address", "127.0.0.1"},
+                                                   {"kubeconfig", kubeconfig},
+                                                   {"leader-elect", "false"},
+                                                   {"profiling", "false"}});
   close_plain_port(config, argv);
   return argv;
 }

@@ -15,14 +15,14 @@ namespace vk8s::agent {
 
 // What the agent found out about the machine it runs on.
 struct NodeFacts {
-  std::string node_ip;                  // the pod's address
+  std::string node_ip;                    // the pod's address
   std::string snapshotter = "overlayfs";  // or "native"
-  bool can_raise_oom_score = true;      // CAP_SYS_RESOURCE
+  bool can_raise_oom_score = true;        // CAP_SYS_RESOURCE
   std::int64_t machine_memory_bytes = 0;  // what /proc/meminfo says
   int machine_cpus = 0;
-  bool nftables_proxy = true;           // kernel >= 5.13
+  bool nftables_proxy = true;             // kernel >= 5.13
   std::vector<std::string> name_servers;  // of the node's own resolv.conf
-  int pod_mtu = 1450;                   // the node's interface less VXLAN's 50
+  int pod_mtu = 1450;                     // the node's interface less VXLAN's 50
 };
 
 struct ConfigFile {
@@ -37,8 +37,7 @@ Argv etcd_argv(const NodePaths& paths);
 Argv containerd_argv(const NodePaths& paths);
 Argv pause_import_argv(const api::NodeConfig& config, const NodePaths& paths,
                        const NodeFacts& facts);
-Argv api_server_argv(const api::NodeConfig& config, const NodePaths& paths,
-                     const NodeFacts& facts);
+Argv api_server_argv(const api::NodeConfig& config, const NodePaths& paths, const NodeFacts& facts);
 Argv controller_manager_argv(const api::NodeConfig& config, const NodePaths& paths);
 Argv scheduler_argv(const api::NodeConfig& config, const NodePaths& paths);
 Argv kubelet_argv(const api::NodeConfig& config, const NodePaths& paths, const NodeFacts& facts);

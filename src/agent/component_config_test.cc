@@ -149,10 +149,10 @@ TEST(ComponentConfig, AKubeletRegistersItsNodeWithTheVolumesLabelWhereItOffersTh
 
 TEST(ComponentConfig, AKubeletIsNotToldLabelsItWouldNotStartWith) {
   api::NodeConfig node = config();
-  node.labels = {{"app.kubernetes.io/x", "1"},          {"example.com/pool", "2"},
-                 {"k8s.io/x", "3"},                     {"node-role.kubernetes.io/gpu", ""},
-                 {"node.kubernetes.io/pool", "4"},      {"notk8s.io/x", "5"},
-                 {"topology.kubernetes.io/zone", "6"},  {"x.kubelet.kubernetes.io/y", "7"}};
+  node.labels = {
+      {"app.kubernetes.io/x", "1"},         {"example.com/pool", "2"},         {"k8s.io/x", "3"},
+      {"node-role.kubernetes.io/gpu", ""},  {"node.kubernetes.io/pool", "4"},  {"notk8s.io/x", "5"},
+      {"topology.kubernetes.io/zone", "6"}, {"x.kubelet.kubernetes.io/y", "7"}};
   EXPECT_THAT(kubelet_argv(node, {}, facts()),
               Contains("--node-labels=example.com/pool=2,node.kubernetes.io/pool=4,notk8s.io/x=5,"
                        "topology.kubernetes.io/zone=6,x.kubelet.kubernetes.io/y=7"));
@@ -312,9 +312,8 @@ TEST(PodCidrPatch, NotesWhatOfTheSpecTheKubeletRegistered) {
 
 bool has(const api::NodeConfig& node, const kube::Resource& resource) {
   const auto objects = bootstrap_objects(node, "CA");
-  return objects && std::any_of(objects->begin(), objects->end(), [&](const auto& each) {
-           return each.resource == resource;
-         });
+  return objects && std::any_of(objects->begin(), objects->end(),
+                                [&](const auto& each) { return each.resource == resource; });
 }
 
 TEST(BootstrapObjects, TheDnsServiceHasTheEndpointsThatTheVersionKnows) {

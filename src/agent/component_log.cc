@@ -1,13 +1,11 @@
 #include "agent/component_log.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
-
-
-#include <fmt/core.h>
 
 #include "base/text.h"
 

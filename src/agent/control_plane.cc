@@ -73,10 +73,9 @@ void ControlPlane::apply(std::size_t index) {
           --pending_;
           return;
         }
-        log_.warning("bootstrap object not applied yet",
-                     {{"kind", done.object.resource.kind},
-                      {"name", name_of(done.object.object)},
-                      {"error", applied.error().message()}});
+        log_.warning("bootstrap object not applied yet", {{"kind", done.object.resource.kind},
+                                                          {"name", name_of(done.object.object)},
+                                                          {"error", applied.error().message()}});
         done.retry = timers_.after(kRetryDelay, [this, index] { apply(index); });
       });
 }

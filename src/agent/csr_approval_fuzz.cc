@@ -1,5 +1,4 @@
 #include "agent/csr_approval.h"
-
 #include "pki/fuzz_pem.h"
 
 namespace {

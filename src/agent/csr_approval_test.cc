@@ -37,8 +37,8 @@ const std::string kSubject = "/O=system:nodes/CN=system:node:worker-1";
 const std::string kUser = "system:node:worker-1";
 
 TEST(JudgeServingRequest, ApprovesANodesOwnNames) {
-  const auto verdict = judge_serving_request(
-      csr(kUser, make_request(kSubject, "DNS:worker-1,IP:10.0.0.1")), kNodes);
+  const auto verdict =
+      judge_serving_request(csr(kUser, make_request(kSubject, "DNS:worker-1,IP:10.0.0.1")), kNodes);
   EXPECT_EQ(verdict.decision, CsrDecision::kApprove) << verdict.reason;
 }
 
@@ -70,10 +70,10 @@ TEST(JudgeServingRequest, DeniesASubjectThatIsNotTheRequesters) {
 }
 
 TEST(JudgeServingRequest, DeniesUriNamesAndBytesThatAreNoRequest) {
-  EXPECT_EQ(judge_serving_request(
-                csr(kUser, make_request(kSubject, "IP:10.0.0.1,URI:https://x")), kNodes)
-                .decision,
-            CsrDecision::kDeny);
+  EXPECT_EQ(
+      judge_serving_request(csr(kUser, make_request(kSubject, "IP:10.0.0.1,URI:https://x")), kNodes)
+          .decision,
+      CsrDecision::kDeny);
   EXPECT_EQ(judge_serving_request(csr(kUser, "nonsense"), kNodes).decision, CsrDecision::kDeny);
 }
 

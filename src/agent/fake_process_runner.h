@@ -33,9 +33,9 @@ class FakeProcessRunner final : public ProcessRunner {
     callbacks.on_exit(status);
   }
 
-  std::vector<std::string> started;                     // names, in order
-  std::vector<std::pair<std::string, int>> signals;     // what was sent to whom
-  std::map<std::string, bool> failing;                  // programs that cannot be executed
+  std::vector<std::string> started;                  // names, in order
+  std::vector<std::pair<std::string, int>> signals;  // what was sent to whom
+  std::map<std::string, bool> failing;               // programs that cannot be executed
 
  private:
   struct Process final : RunningProcess {

@@ -92,8 +92,8 @@ bool set_option(const UniqueFd& fd, int level, int name, const T& value) {
 }  // namespace
 
 std::vector<std::uint8_t> echo_request(const Echo& echo, std::size_t packet_bytes) {
-  std::vector<std::uint8_t> message(
-      std::clamp(packet_bytes, kMinEchoBytes, kMaxPacketBytes) - kIpHeaderBytes);
+  std::vector<std::uint8_t> message(std::clamp(packet_bytes, kMinEchoBytes, kMaxPacketBytes) -
+                                    kIpHeaderBytes);
   message[0] = ICMP_ECHO;
   write_u16(message, 4, echo.id);
   write_u16(message, 6, echo.sequence);

@@ -1,5 +1,4 @@
 #include "agent/icmp_echo.h"
-
 #include "base/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

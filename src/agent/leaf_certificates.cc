@@ -78,13 +78,11 @@ Status write_kubeconfig(const NodePaths& paths, const std::string& component,
        JsonArray{JsonObject{
            {"name", "vk8s"},
            {"cluster", {{"server", server}, {"certificate-authority", paths.given("ca.crt")}}}}}},
-      {"users", JsonArray{JsonObject{{"name", component},
-                                     {"user",
-                                      {{"client-certificate", certificate},
-                                       {"client-key", key}}}}}},
-      {"contexts",
-       JsonArray{JsonObject{{"name", "vk8s"},
-                            {"context", {{"cluster", "vk8s"}, {"user", component}}}}}},
+      {"users",
+       JsonArray{JsonObject{{"name", component},
+                            {"user", {{"client-certificate", certificate}, {"client-key", key}}}}}},
+      {"contexts", JsonArray{JsonObject{{"name", "vk8s"},
+                                        {"context", {{"cluster", "vk8s"}, {"user", component}}}}}},
       {"current-context", "vk8s"}};
   return sys::write_file(paths.kubeconfig(component), base::to_string(kubeconfig), {.mode = 0600});
 }
@@ -124,8 +122,7 @@ std::vector<Leaf> master_leaves(const api::NodeConfig& config, const std::string
 }
 
 Result<std::vector<std::string>> ensure_leaves(const NodePaths& paths,
-                                               const std::vector<Leaf>& leaves,
-                                               pki::WallTime now) {
+                                               const std::vector<Leaf>& leaves, pki::WallTime now) {
   VK8S_TRY(sys::ensure_directory(paths.state + "/pki", 0700));
   std::vector<std::string> issued;
   for (const Leaf& leaf : leaves) {
@@ -160,11 +157,11 @@ Status write_kubeconfigs(const NodePaths& paths, const api::NodeConfig& config) 
 
 Result<pki::KeyPair> issue_bootstrap_identity(const NodePaths& paths) {
   const auto ca = VK8S_TRY(read_ca(paths, "ca"));
-  return pki::issue(ca, {.subject = {.common_name = "vk8s:bootstrap",
-                                     .organizations = {"system:masters"}},
-                         .dns_names = {},
-                         .ip_addresses = {},
-                         .client = true});
+  return pki::issue(
+      ca, {.subject = {.common_name = "vk8s:bootstrap", .organizations = {"system:masters"}},
+           .dns_names = {},
+           .ip_addresses = {},
+           .client = true});
 }
 
 }  // namespace vk8s::agent

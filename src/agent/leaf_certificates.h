@@ -28,8 +28,7 @@ std::vector<Leaf> master_leaves(const api::NodeConfig& config, const std::string
 // Issues each leaf that is absent, not signed by today's CA, lacks a name it
 // should have, or is past two thirds of its life. Returns the names issued.
 Result<std::vector<std::string>> ensure_leaves(const NodePaths& paths,
-                                               const std::vector<Leaf>& leaves,
-                                               pki::WallTime now);
+                                               const std::vector<Leaf>& leaves, pki::WallTime now);
 
 // <run>/<component>.kubeconfig for each component of the node: those of a
 // master from its leaves, the others from the given certificates.

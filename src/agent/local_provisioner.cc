@@ -32,10 +32,9 @@ std::string_view annotation(const Json& object, std::string_view key) {
 
 // The uid becomes a folder's name.
 bool is_uid(std::string_view text) {
-  return !text.empty() && text.size() <= 64 &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-         });
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
 }
 
 std::string text_at(const Json& object, std::string_view path) {
@@ -85,9 +84,9 @@ Result<VolumeRequest> read_claim(const Json& claim, std::string_view node) {
 
 Json reschedule_patch(const VolumeRequest& request) {
   // With the version: the scheduler may have chosen another node meanwhile.
-  return {{"metadata",
-           {{"resourceVersion", request.claim_version},
-            {"annotations", {{kSelectedNode, nullptr}}}}}};
+  return {
+      {"metadata",
+       {{"resourceVersion", request.claim_version}, {"annotations", {{kSelectedNode, nullptr}}}}}};
 }
 
 std::string refusal(const VolumeRequest& request, std::string_view node) {
@@ -99,31 +98,29 @@ std::string refusal(const VolumeRequest& request, std::string_view node) {
 
 Json local_volume(const VolumeRequest& request, const std::string& node, const std::string& path,
                   std::string_view reclaim_policy) {
-  const Json hostname_is_node{{"key", "kubernetes.io/hostname"},
-                              {"operator", "In"},
-                              {"values", JsonArray{Json(node)}}};
-  return {
-      {"apiVersion", "v1"},
-      {"kind", "PersistentVolume"},
-      {"metadata",
-       {{"name", request.volume_name},
-        {"annotations", {{kProvisionedBy, kLocalProvisioner}, {kNodeAnnotation, node}}}}},
-      {"spec",
-       {{"capacity", {{"storage", request.capacity}}},
-        {"accessModes", request.access_modes},
-        {"persistentVolumeReclaimPolicy", reclaim_policy},
-        {"storageClassName", request.storage_class},
-        {"claimRef",
-         {{"apiVersion", "v1"},
-          {"kind", "PersistentVolumeClaim"},
-          {"namespace", request.namespace_name},
-          {"name", request.claim},
-          {"uid", request.claim_uid}}},
-        {"local", {{"path", path}}},
-        {"nodeAffinity",
-         {{"required",
-           {{"nodeSelectorTerms",
-             JsonArray{JsonObject{{"matchExpressions", JsonArray{hostname_is_node}}}}}}}}}}}};
+  const Json hostname_is_node{
+      {"key", "kubernetes.io/hostname"}, {"operator", "In"}, {"values", JsonArray{Json(node)}}};
+  return {{"apiVersion", "v1"},
+          {"kind", "PersistentVolume"},
+          {"metadata",
+           {{"name", request.volume_name},
+            {"annotations", {{kProvisionedBy, kLocalProvisioner}, {kNodeAnnotation, node}}}}},
+          {"spec",
+           {{"capacity", {{"storage", request.capacity}}},
+            {"accessModes", request.access_modes},
+            {"persistentVolumeReclaimPolicy", reclaim_policy},
+            {"storageClassName", request.storage_class},
+            {"claimRef",
+             {{"apiVersion", "v1"},
+              {"kind", "PersistentVolumeClaim"},
+              {"namespace", request.namespace_name},
+              {"name", request.claim},
+              {"uid", request.claim_uid}}},
+            {"local", {{"path", path}}},
+            {"nodeAffinity",
+             {{"required",
+               {{"nodeSelectorTerms",
+                 JsonArray{JsonObject{{"matchExpressions", JsonArray{hostname_is_node}}}}}}}}}}}};
 }
 
 bool is_to_be_deleted(const Json& volume, std::string_view node) {
@@ -185,15 +182,15 @@ void LocalProvisioner::provision(const VolumeRequest& request) {
     return;  // under way
   }
   work = std::make_unique<Work>();
-  work->call = client_.get(kube::resources::kStorageClass, {"", request.storage_class},
-                           [this, request](Result<Json> storage_class) {
-                             if (storage_class) {
-                               create_volume(request, *storage_class);
-                             } else {
-                               finish(request.volume_name,
-                                      tl::unexpected(std::move(storage_class).error()));
-                             }
-                           });
+  work->call =
+      client_.get(kube::resources::kStorageClass, {"", request.storage_class},
+                  [this, request](Result<Json> storage_class) {
+                    if (storage_class) {
+                      create_volume(request, *storage_class);
+                    } else {
+                      finish(request.volume_name, tl::unexpected(std::move(storage_class).error()));
+                    }
+                  });
 }
 
 void LocalProvisioner::create_volume(const VolumeRequest& request, const Json& storage_class) {
@@ -234,15 +231,15 @@ void LocalProvisioner::send_back(const VolumeRequest& request) {
                {{"claim", key.namespace_name + "/" + key.name}, {"reason", reason}});
   events_.record({kube::resources::kPersistentVolumeClaim, key, request.claim_uid},
                  kube::EventType::kWarning, "ProvisioningFailed", reason);
-  work->call = client_.merge_patch(kube::resources::kPersistentVolumeClaim, key,
-                                   reschedule_patch(request),
-                                   [this, volume = request.volume_name](Result<Json> patched) {
-                                     if (patched || patched.error().code() == Errc::kNotFound) {
-                                       finish(volume, {});
-                                     } else {
-                                       finish(volume, tl::unexpected(std::move(patched).error()));
-                                     }
-                                   });
+  work->call =
+      client_.merge_patch(kube::resources::kPersistentVolumeClaim, key, reschedule_patch(request),
+                          [this, volume = request.volume_name](Result<Json> patched) {
+                            if (patched || patched.error().code() == Errc::kNotFound) {
+                              finish(volume, {});
+                            } else {
+                              finish(volume, tl::unexpected(std::move(patched).error()));
+                            }
+                          });
 }
 
 void LocalProvisioner::on_volume(const kube::WatchEvent& event) {
@@ -268,8 +265,8 @@ void LocalProvisioner::delete_volume(const std::string& name) {
          if (status.success()) {
            delete_object(name);
          } else {
-           finish(name, fail(Errc::kIo, "remove folder {}: {}", folder_of(name),
-                             status.to_string()));
+           finish(name,
+                  fail(Errc::kIo, "remove folder {}: {}", folder_of(name), status.to_string()));
          }
        }});
   if (!removal) {
@@ -297,8 +294,7 @@ void LocalProvisioner::finish(const std::string& volume, const Status& status) {
     work_.erase(found);
     return;
   }
-  log_.warning("volume not served yet",
-               {{"volume", volume}, {"error", status.error().message()}});
+  log_.warning("volume not served yet", {{"volume", volume}, {"error", status.error().message()}});
   // The watches begin anew: what is still to be done comes again.
   found->second->retry = timers_.after(kRetryDelay, [this, volume] {
     work_.erase(volume);

@@ -32,7 +32,7 @@ struct VolumeRequest {
   std::string storage_class;
   std::string volume_name;  // "pvc-<uid>"
   Json access_modes;
-  Json capacity;            // the requested quantity
+  Json capacity;  // the requested quantity
 };
 Result<VolumeRequest> read_claim(const Json& claim, std::string_view node);
 

@@ -43,16 +43,15 @@ TEST(ReadClaim, ServesAClaimPutOnThisNode) {
   const Json volume = local_volume(*request, "n1", "/v/pvc-0b5e-1", "Retain");
   EXPECT_EQ(base::get_string(volume, "spec.local.path"), "/v/pvc-0b5e-1");
   EXPECT_EQ(base::get_string(volume, "spec.persistentVolumeReclaimPolicy"), "Retain");
-  EXPECT_EQ(base::get_string(
-                volume,
-                "spec.nodeAffinity.required.nodeSelectorTerms.0.matchExpressions.0.values.0"),
-            "n1");
+  EXPECT_EQ(
+      base::get_string(
+          volume, "spec.nodeAffinity.required.nodeSelectorTerms.0.matchExpressions.0.values.0"),
+      "n1");
 }
 
 TEST(ReadClaim, KnowsItsProvisionerByTheOldAnnotationToo) {
   Json old = claim("n1");
-  JsonObject& annotations =
-      old.as_object()["metadata"].as_object()["annotations"].as_object();
+  JsonObject& annotations = old.as_object()["metadata"].as_object()["annotations"].as_object();
   annotations.erase("volume.kubernetes.io/storage-provisioner");
   EXPECT_FALSE(read_claim(old, "n1"));
   annotations["volume.beta.kubernetes.io/storage-provisioner"] = "vk8s.sktelecom.com/local";
@@ -88,8 +87,7 @@ TEST(ReschedulePatch, TakesTheNodeFromTheClaimThatWasReadAndNoLaterOne) {
 TEST(Refusal, NamesNodeClassAndLabel) {
   const VolumeRequest request = read_claim(claim("n1"), "n1").value();
   EXPECT_THAT(refusal(request, "n1"),
-              testing::AllOf(HasSubstr("node n1 has no storage"),
-                             HasSubstr("StorageClass mine"),
+              testing::AllOf(HasSubstr("node n1 has no storage"), HasSubstr("StorageClass mine"),
                              HasSubstr("vk8s.sktelecom.com/volumes=true")));
 }
 
@@ -150,8 +148,7 @@ class LocalProvisionerTest : public testing::Test {
 TEST_F(LocalProvisionerTest, MakesAVolumeWhereTheNodeOffersThem) {
   config_.offers_volumes = true;
   ASSERT_TRUE(run_until([this] { return volume() != nullptr; }));
-  EXPECT_EQ(base::get_string(*volume(), "spec.local.path"),
-            folder_.path() + "/volumes/pvc-0b5e-1");
+  EXPECT_EQ(base::get_string(*volume(), "spec.local.path"), folder_.path() + "/volumes/pvc-0b5e-1");
   EXPECT_EQ(base::get_string(*volume(), "spec.persistentVolumeReclaimPolicy"), "Retain");
   EXPECT_TRUE(sys::list_directory(folder_.path() + "/volumes/pvc-0b5e-1"));
   EXPECT_TRUE(is_selected());

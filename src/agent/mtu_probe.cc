@@ -114,9 +114,9 @@ void MtuProbe::probe_what_is_due() {
     timer_.cancel();
   }
   while (!probe_ && !peers_.empty() && link_mtu_ > kSmallestMtu) {
-    auto& [node, peer] = *std::min_element(
-        peers_.begin(), peers_.end(),
-        [](const auto& a, const auto& b) { return a.second.due < b.second.due; });
+    auto& [node, peer] =
+        *std::min_element(peers_.begin(), peers_.end(),
+                          [](const auto& a, const auto& b) { return a.second.due < b.second.due; });
     if (const auto now = timers_.now(); peer.due > now) {
       timer_ = timers_.after(peer.due - now, [this] { probe_what_is_due(); });
       return;
@@ -209,8 +209,7 @@ bool MtuProbe::judge(Peer& peer, int found) {
     peer.due = now + kSecondLook;
     return true;
   }
-  log_.info("larger packets reach a node again",
-            {{"node", peer.place.node}, {"carried", found}});
+  log_.info("larger packets reach a node again", {{"node", peer.place.node}, {"carried", found}});
   for (auto& [node, other] : peers_) {
     if (other.path_mtu) {
       other.due = now;  // what was mended for one may be for all
@@ -235,9 +234,10 @@ std::optional<MtuProbe::Narrow> MtuProbe::narrowest() const {
 }
 
 std::string describe_narrow_path(int link_mtu, const std::optional<MtuProbe::Narrow>& narrowest) {
-  return narrowest ? fmt::format("network: packets of {} bytes to node \"{}\" are lost, the MTU of "
-                                 "new pods is {} now: see docs/networking.md",
-                                 link_mtu, narrowest->node, narrowest->mtu)
+  return narrowest ? fmt::format(
+                         "network: packets of {} bytes to node \"{}\" are lost, the MTU of "
+                         "new pods is {} now: see docs/networking.md",
+                         link_mtu, narrowest->node, narrowest->mtu)
                    : std::string();
 }
 

@@ -76,15 +76,15 @@ class MtuProbe {
   struct Peer {
     OverlayPeer place;
     Timers::TimePoint due;
-    unsigned unanswered = 0;        // probes in a row
-    std::optional<int> path_mtu;    // if it is less than the link's
+    unsigned unanswered = 0;      // probes in a row
+    std::optional<int> path_mtu;  // if it is less than the link's
   };
   struct Probe {
     std::string node;
     MtuSearch search;
     std::unique_ptr<EchoSocket> socket;
-    std::uint16_t sequence = 0;     // of the last request
-    int tries = 0;                  // of this size
+    std::uint16_t sequence = 0;  // of the last request
+    int tries = 0;               // of this size
   };
 
   void probe_what_is_due();

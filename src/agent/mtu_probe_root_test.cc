@@ -1,5 +1,3 @@
-#include "agent/mtu_probe.h"
-
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,6 +10,7 @@
 
 #include <cerrno>
 
+#include "agent/mtu_probe.h"
 #include "agent/two_test_nodes.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
@@ -190,10 +189,8 @@ class MtuProbeRootTest : public TwoNodesTest {
     VK8S_TRY(outside.set_up("veth0"));
     VK8S_TRY(inside.set_up("eth0"));
     VK8S_TRY(outside.replace_route({.destination = pod_address(node) + "/32", .link = "veth0"}));
-    VK8S_TRY(inside.replace_route({.destination = "0.0.0.0/0",
-                                   .gateway = gateway(node),
-                                   .link = "eth0",
-                                   .on_link = true}));
+    VK8S_TRY(inside.replace_route(
+        {.destination = "0.0.0.0/0", .gateway = gateway(node), .link = "eth0", .on_link = true}));
     VK8S_TRY(node.space->write_sysctl("net.ipv4.ip_forward", "1"));
     return pod;
   }

@@ -111,8 +111,7 @@ Result<NodeAddress> find_node_address() {
 }
 
 Result<int> interface_mtu(const std::string& name) {
-  const std::string text =
-      VK8S_TRY(sys::read_file(fmt::format("/sys/class/net/{}/mtu", name)));
+  const std::string text = VK8S_TRY(sys::read_file(fmt::format("/sys/class/net/{}/mtu", name)));
   int mtu = 0;
   std::from_chars(text.data(), text.data() + text.size(), mtu);
   return mtu;

@@ -1,5 +1,4 @@
 #include "agent/node_setup.h"
-
 #include "base/cidr.h"
 #include "base/fuzz.h"
 

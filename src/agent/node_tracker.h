@@ -17,7 +17,7 @@ namespace vk8s::agent {
 struct NodeObservation {
   bool exists = false;
   bool ready = false;
-  std::string message;          // of the Ready condition, while it is not true
+  std::string message;  // of the Ready condition, while it is not true
   std::string kubelet_version;
   std::string pod_cidr;
 };

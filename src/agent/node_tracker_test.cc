@@ -58,7 +58,8 @@ TEST(Summarize, ACrashLoopCarriesTheLastLine) {
                                   .last_lines = {"starting", "disk full"}}},
                                 kReadyNode, false);
   EXPECT_EQ(status.phase, NodePhase::kDegraded);
-  EXPECT_EQ(status.message, "etcd ended (exit code 1) and is restarted (3 times so far): disk full");
+  EXPECT_EQ(status.message,
+            "etcd ended (exit code 1) and is restarted (3 times so far): disk full");
 }
 
 TEST(NodeTracker, SaysWhatIsWrongBetweenReadyNodes) {

@@ -89,7 +89,8 @@ std::string overlay_rules(const std::vector<OverlayPeer>& peers) {
     addresses += (addresses.empty() ? "" : ", ") + peer.node_ip;
   }
   // Added, then deleted, then made: the table is replaced whatever was there.
-  return fmt::format(R"(table ip vk8s-overlay
+  return fmt::format(
+      R"(table ip vk8s-overlay
 delete table ip vk8s-overlay
 table ip vk8s-overlay {{
   set peers {{
@@ -108,10 +109,9 @@ table ip vk8s-overlay {{
   }}
 }}
 )",
-                     fmt::arg("port", kOverlayPort), fmt::arg("link", kOverlayLink),
-                     fmt::arg("elements", addresses.empty()
-                                              ? std::string()
-                                              : fmt::format("elements = {{ {} }}", addresses)));
+      fmt::arg("port", kOverlayPort), fmt::arg("link", kOverlayLink),
+      fmt::arg("elements",
+               addresses.empty() ? std::string() : fmt::format("elements = {{ {} }}", addresses)));
 }
 
 Status create_overlay_link(const api::NodeConfig& config, const NodeFacts& facts) {
@@ -198,9 +198,8 @@ void Overlay::apply_rules() {
                                .die_with_parent = true},
                               {.on_output =
                                    [this](std::string_view bytes) {
-                                     nft_words_.append(
-                                         bytes.substr(0, kMaxWords - std::min(kMaxWords,
-                                                                              nft_words_.size())));
+                                     nft_words_.append(bytes.substr(
+                                         0, kMaxWords - std::min(kMaxWords, nft_words_.size())));
                                    },
                                .on_exit = [this](sys::ExitStatus exit) { on_rules_done(exit); }})
               : tl::unexpected<Error>(written.error());

@@ -91,9 +91,9 @@ class Overlay {
   const NodePaths& paths_;
   const api::NodeConfig& config_;
   Log log_;
-  std::vector<OverlayPeer> peers_;                    // wanted
-  std::optional<std::vector<OverlayPeer>> applied_;   // in the kernel, links and rules
-  std::vector<OverlayPeer> in_rules_;                 // what the running nft was given
+  std::vector<OverlayPeer> peers_;                   // wanted
+  std::optional<std::vector<OverlayPeer>> applied_;  // in the kernel, links and rules
+  std::vector<OverlayPeer> in_rules_;                // what the running nft was given
   std::function<void(const std::vector<OverlayPeer>&)> told_;
   std::unique_ptr<RunningProcess> nft_;
   std::string nft_words_;

@@ -41,8 +41,8 @@ class OverlayRootTest : public TwoNodesTest {
     to.sin_family = AF_INET;
     to.sin_port = htons(9000);
     ::inet_pton(AF_INET, right_.tunnel_address().c_str(), &to.sin_addr);
-    if (::sendto(sender->get(), "hello", 5, 0, reinterpret_cast<const sockaddr*>(&to),
-                 sizeof to) != 5) {
+    if (::sendto(sender->get(), "hello", 5, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to) !=
+        5) {
       return false;  // no route
     }
     std::array<char, 16> buffer{};

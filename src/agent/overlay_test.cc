@@ -23,14 +23,12 @@ Json node(std::string_view name, std::string_view ip, std::string_view pod_cidr)
   return {{"metadata", {{"name", name}}},
           {"spec", {{"podCIDR", pod_cidr}}},
           {"status",
-           {{"addresses",
-             JsonArray{JsonObject{{"type", "Hostname"}, {"address", name}},
-                       JsonObject{{"type", "InternalIP"}, {"address", ip}}}}}}};
+           {{"addresses", JsonArray{JsonObject{{"type", "Hostname"}, {"address", name}},
+                                    JsonObject{{"type", "InternalIP"}, {"address", ip}}}}}}};
 }
 
 TEST(Overlay, ReadsAPeerOfANode) {
-  const auto peer =
-      read_peer(node("demo-worker-1", "198.19.0.7", "100.72.1.0/24"), node_config());
+  const auto peer = read_peer(node("demo-worker-1", "198.19.0.7", "100.72.1.0/24"), node_config());
   ASSERT_TRUE(peer);
   EXPECT_EQ(*peer, (OverlayPeer{"demo-worker-1", "198.19.0.7", "100.72.1.0/24"}));
 }
@@ -48,8 +46,9 @@ TEST(Overlay, IgnoresNodesWithoutAUsableAddressOrPodCidr) {
 }
 
 TEST(Overlay, RoutesTheOtherNodesPodsThroughTheirTunnelEnds) {
-  const auto state = overlay_state(node_config(), {{"demo-master-1", "198.19.0.6", "100.72.0.0/24"},
-                                                   {"demo-worker-1", "198.19.0.7", "100.72.1.0/24"}});
+  const auto state =
+      overlay_state(node_config(), {{"demo-master-1", "198.19.0.6", "100.72.0.0/24"},
+                                    {"demo-worker-1", "198.19.0.7", "100.72.1.0/24"}});
   ASSERT_TRUE(state) << state.error().message();
   ASSERT_EQ(state->routes.size(), 1U);
   EXPECT_EQ(state->routes[0].destination, "100.72.1.0/24");
@@ -70,8 +69,8 @@ TEST(Overlay, HasNoRouteWhereThereIsOneNode) {
 }
 
 TEST(Overlay, FiltersByTheAddressesOfTheNodes) {
-  const std::string rules = overlay_rules({{"a", "198.19.0.6", "100.72.0.0/24"},
-                                           {"b", "198.19.0.7", "100.72.1.0/24"}});
+  const std::string rules =
+      overlay_rules({{"a", "198.19.0.6", "100.72.0.0/24"}, {"b", "198.19.0.7", "100.72.1.0/24"}});
   EXPECT_THAT(rules, HasSubstr("elements = { 198.19.0.6, 198.19.0.7 }"));
   EXPECT_THAT(rules, HasSubstr("udp dport 14789 ip saddr != @peers drop"));
   EXPECT_THAT(overlay_rules({}), Not(HasSubstr("elements")));

@@ -18,7 +18,8 @@ class FakeProc : public testing::Test {
   void add(int pid, int parent, const std::string& name, const std::string& cgroup) {
     const std::string path = fmt::format("{}/{}", folder_.path(), pid);
     ASSERT_TRUE(sys::ensure_directory(path));
-    ASSERT_TRUE(sys::write_file(path + "/stat", fmt::format("{} ({}) S {} 1 1", pid, name, parent)));
+    ASSERT_TRUE(
+        sys::write_file(path + "/stat", fmt::format("{} ({}) S {} 1 1", pid, name, parent)));
     ASSERT_TRUE(sys::write_file(path + "/cgroup", cgroup));
   }
   sys::TempDir folder_;

@@ -16,8 +16,8 @@ class LoopProcess final : public RunningProcess {
       : child_(std::move(child)),
         output_(std::move(output)),
         callbacks_(std::make_shared<ProcessCallbacks>(std::move(callbacks))) {
-    output_watch_ = loop.watch(output_.get(), EventLoop::Interest::kReadable,
-                               [this] { drain_output(); });
+    output_watch_ =
+        loop.watch(output_.get(), EventLoop::Interest::kReadable, [this] { drain_output(); });
     exit_watch_ =
         loop.watch(child_.pidfd(), EventLoop::Interest::kReadable, [this] { on_ended(); });
   }

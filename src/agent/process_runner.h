@@ -20,8 +20,8 @@ class RunningProcess {
 };
 
 struct ProcessCallbacks {
-  std::function<void(std::string_view)> on_output;     // bytes of both outputs, as they come
-  std::function<void(sys::ExitStatus)> on_exit;        // once, after the last on_output
+  std::function<void(std::string_view)> on_output;  // bytes of both outputs, as they come
+  std::function<void(sys::ExitStatus)> on_exit;     // once, after the last on_output
 };
 
 // How the supervisor gets processes: real ones, or those of a test.

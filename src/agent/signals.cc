@@ -52,7 +52,8 @@ std::vector<int> ended_children() {
   for (const std::string_view word : base::split(base::trim(*children), ' ')) {
     const int pid = std::atoi(std::string(word).c_str());
     siginfo_t info{};
-    if (pid > 0 && ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+    if (pid > 0 &&
+        ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
         info.si_pid == pid) {
       pids.push_back(pid);
     }

@@ -50,7 +50,8 @@ void StatusServer::handle(const http::ServerRequest& request, http::Responder re
     std::move(responder).send({.body = "ok\n"});
   } else if (request.path == "/readyz") {
     const bool ready = tracker_.is_ready();
-    std::move(responder).send({.status = ready ? 200 : 503, .body = ready ? "ok\n" : "not ready\n"});
+    std::move(responder).send(
+        {.status = ready ? 200 : 503, .body = ready ? "ok\n" : "not ready\n"});
   } else if (request.path == "/v1/status" || request.path == "/metrics") {
     send_to_reader(request, std::move(responder));
   } else {
@@ -63,8 +64,8 @@ void StatusServer::send_to_reader(const http::ServerRequest& request, http::Resp
     std::move(responder).send(
         {.status = 403, .body = "a client certificate of the cluster's controller is needed\n"});
   } else if (request.path == "/metrics") {
-    std::move(responder).send({.content_type = "text/plain; version=0.0.4",
-                               .body = node_metrics(tracker_.status())});
+    std::move(responder).send(
+        {.content_type = "text/plain; version=0.0.4", .body = node_metrics(tracker_.status())});
   } else if (request.query_parameter("watch") == "1") {
     follow(std::move(responder));
   } else {

@@ -47,12 +47,12 @@ class StatusServerTest : public testing::Test {
 
   http::Response ask(const std::string& path, bool as_controller = true) {
     http::Response answer;
-    const http::Call call = client_->send(request(path, as_controller),
-                                          [&](Result<http::Response> response) {
-                                            EXPECT_TRUE(response);
-                                            answer = response.value_or(http::Response());
-                                            loop_.stop();
-                                          });
+    const http::Call call =
+        client_->send(request(path, as_controller), [&](Result<http::Response> response) {
+          EXPECT_TRUE(response);
+          answer = response.value_or(http::Response());
+          loop_.stop();
+        });
     loop_.run();
     return answer;
   }
@@ -107,18 +107,17 @@ TEST_F(StatusServerTest, AnswersOtherPathsAndMethodsWithAnError) {
 
 TEST_F(StatusServerTest, StreamsEachChangeToAFollower) {
   std::string lines;
-  http::Call call = client_->stream(request("/v1/status?watch=1", true),
-                                    {.on_data =
-                                         [&](std::string_view bytes) {
-                                           const bool first = lines.empty();
-                                           lines += bytes;
-                                           if (first) {
-                                             make_ready();
-                                           }
-                                           if (lines.find("\"Ready\"") != std::string::npos) {
-                                             loop_.stop();
-                                           }
-                                         }});
+  http::Call call =
+      client_->stream(request("/v1/status?watch=1", true), {.on_data = [&](std::string_view bytes) {
+                        const bool first = lines.empty();
+                        lines += bytes;
+                        if (first) {
+                          make_ready();
+                        }
+                        if (lines.find("\"Ready\"") != std::string::npos) {
+                          loop_.stop();
+                        }
+                      }});
   loop_.run();
   EXPECT_THAT(lines, HasSubstr("\"Starting\""));
   EXPECT_THAT(lines, HasSubstr("\"Ready\""));

@@ -14,7 +14,7 @@ struct Supervisor::Component {
   ComponentState state = ComponentState::kWaiting;
   bool has_been_ready = false;
   bool is_stopping = false;  // SIGTERM has been sent
-  int failures = 0;  // ends in a row
+  int failures = 0;          // ends in a row
   int restarts = 0;
   std::string last_exit;
   Timers::TimePoint started_at;
@@ -105,10 +105,11 @@ void Supervisor::launch(Component& component) {
   }
   auto command = component.spec.command();
   auto process =
-      command ? runner_.start(std::move(*command),
-                              {.on_output = [&component](auto b) { component.output.write(b); },
-                               .on_exit = [this, &component](auto exit) { on_exit(component, exit); }})
-              : tl::unexpected<Error>(std::move(command).error());
+      command
+          ? runner_.start(std::move(*command),
+                          {.on_output = [&component](auto b) { component.output.write(b); },
+                           .on_exit = [this, &component](auto exit) { on_exit(component, exit); }})
+          : tl::unexpected<Error>(std::move(command).error());
   if (!process) {
     component.last_exit = process.error().message();
     log_.error("component did not start",

@@ -41,7 +41,7 @@ struct ComponentSpec {
   // What to run; asked anew at each start. An error counts as a failed start.
   // None: something outside this node that others wait for; its probe alone counts.
   std::function<Result<sys::SpawnOptions>()> command;
-  Probe probe;                     // none: ready once started
+  Probe probe;  // none: ready once started
   std::chrono::milliseconds probe_interval{20};
   // Runs to success once ("import the pause image") instead of for ever; ready then.
   bool is_task = false;

@@ -29,20 +29,19 @@ class SupervisorTest : public testing::Test {
 
   // A component whose probe answers what ready_[name] says at the time.
   void add(const std::string& name, std::vector<std::string> after = {}, bool is_task = false) {
-    ComponentSpec spec{
-        .name = name,
-        .after = std::move(after),
-        .command = [name]() -> Result<sys::SpawnOptions> {
-          sys::SpawnOptions options;
-          options.argv = {name};
-          return options;
-        },
-        .probe =
-            [this, name](const std::function<void(bool)>& answer) {
-              answer(ready_[name]);
-              return std::shared_ptr<void>();
-            },
-        .is_task = is_task};
+    ComponentSpec spec{.name = name,
+                       .after = std::move(after),
+                       .command = [name]() -> Result<sys::SpawnOptions> {
+                         sys::SpawnOptions options;
+                         options.argv = {name};
+                         return options;
+                       },
+                       .probe =
+                           [this, name](const std::function<void(bool)>& answer) {
+                             answer(ready_[name]);
+                             return std::shared_ptr<void>();
+                           },
+                       .is_task = is_task};
     ASSERT_TRUE(supervisor_.add(std::move(spec)).has_value());
   }
 
@@ -221,8 +220,7 @@ TEST_F(SupervisorTest, StopsNothingMoreUntilWhatAComponentLeavesBehindHasEnded) 
   runner_.end("kubelet", {});
   EXPECT_THAT(runner_.signals, ElementsAre(Pair("kubelet", SIGTERM)));
   pods_ended();
-  EXPECT_THAT(runner_.signals,
-              ElementsAre(Pair("kubelet", SIGTERM), Pair("containerd", SIGTERM)));
+  EXPECT_THAT(runner_.signals, ElementsAre(Pair("kubelet", SIGTERM), Pair("containerd", SIGTERM)));
 }
 
 TEST_F(SupervisorTest, KillsWhatDoesNotStopInTime) {

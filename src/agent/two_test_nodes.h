@@ -53,8 +53,8 @@ class TwoNodesTest : public testing::Test {
       node->space.emplace(std::move(*space));
     }
     auto left = sys::Netlink::open_in(*left_.space);
-    ASSERT_TRUE(left->create_veth(
-        {.name = "eth0", .peer_name = "eth0", .peer_namespace = &*right_.space}));
+    ASSERT_TRUE(
+        left->create_veth({.name = "eth0", .peer_name = "eth0", .peer_namespace = &*right_.space}));
     auto right = sys::Netlink::open_in(*right_.space);
     ASSERT_TRUE(left->add_address("eth0", left_.ip + "/24"));
     ASSERT_TRUE(right->add_address("eth0", right_.ip + "/24"));
@@ -74,8 +74,8 @@ class TwoNodesTest : public testing::Test {
     facts.node_ip = node.ip;
     // Twice: a container that starts again finds what it left.
     for (int i = 0; i < 2; ++i) {
-      const Status up = node.space->run(
-          [&] { return set_up_network(node.config, facts, Log::silent()); });
+      const Status up =
+          node.space->run([&] { return set_up_network(node.config, facts, Log::silent()); });
       ASSERT_TRUE(up) << up.error().message();
     }
   }

@@ -50,10 +50,10 @@ pki::LeafRequest client_request(std::string common_name, std::vector<std::string
 // A kubeconfig's strings stand between double quotes: what would end them, or is
 // no name at all, is refused.
 Status check_quotable(std::string_view what, std::string_view text) {
-  const bool plain = !text.empty() && text.size() <= 512 &&
-                     std::all_of(text.begin(), text.end(), [](char c) {
-                       return c > ' ' && c < 0x7F && c != '"' && c != '\\';
-                     });
+  const bool plain =
+      !text.empty() && text.size() <= 512 && std::all_of(text.begin(), text.end(), [](char c) {
+        return c > ' ' && c < 0x7F && c != '"' && c != '\\';
+      });
   if (!plain) {
     return fail(Errc::kInvalidArgument, "kubeconfig: {} \"{}\" holds blanks, quotes or controls",
                 what, base::printable(text, 128));
@@ -111,9 +111,9 @@ Result<pki::KeyPair> key_pair(const FileSet& files, std::string_view name) {
 Result<FileSet> create_cluster_pki(std::string_view cluster_name) {
   VK8S_TRY(check_name("cluster name", cluster_name));
   FileSet files;
-  for (const auto& [name, common_name] : {std::pair("ca", "kubernetes-ca"),
-                                          std::pair("etcd-ca", "etcd-ca"),
-                                          std::pair("front-proxy-ca", "front-proxy-ca")}) {
+  for (const auto& [name, common_name] :
+       {std::pair("ca", "kubernetes-ca"), std::pair("etcd-ca", "etcd-ca"),
+        std::pair("front-proxy-ca", "front-proxy-ca")}) {
     add(files, name,
         VK8S_TRY_CONTEXT(pki::create_ca(ca_subject(common_name, cluster_name)),
                          "cluster {}: create {}", cluster_name, name));
@@ -160,9 +160,8 @@ Result<FileSet> create_node_pki(const FileSet& cluster_pki, const FileSet& agent
   const auto issue_client = [&](std::string_view name, std::string user,
                                 std::vector<std::string> groups) -> Status {
     add(files, name,
-        VK8S_TRY_CONTEXT(
-            pki::issue(cluster, client_request(std::move(user), std::move(groups))),
-            "node {}: issue {}", node_name, name));
+        VK8S_TRY_CONTEXT(pki::issue(cluster, client_request(std::move(user), std::move(groups))),
+                         "node {}: issue {}", node_name, name));
     return {};
   };
   VK8S_TRY(issue_client("kubelet", fmt::format("system:node:{}", node_name), {"system:nodes"}));

@@ -41,7 +41,7 @@ Result<FileSet> create_node_pki(const FileSet& cluster_pki, const FileSet& agent
 // cluster-admin: not system:masters, so it can be taken back.
 struct KubeconfigRequest {
   std::string cluster_name;
-  std::string server;              // "https://..."
+  std::string server;  // "https://..."
   std::string user = "kubernetes-admin";
   std::vector<std::string> groups = {"vk8s:cluster-admins"};
 };

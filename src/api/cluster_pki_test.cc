@@ -35,9 +35,9 @@ class ClusterPki : public ::testing::Test {
 };
 
 TEST_F(ClusterPki, KeepsThreeCasAndTheServiceAccountKey) {
-  EXPECT_THAT(names(cluster_), ElementsAre("ca.crt", "ca.key", "etcd-ca.crt", "etcd-ca.key",
-                                           "front-proxy-ca.crt", "front-proxy-ca.key", "sa.key",
-                                           "sa.pub"));
+  EXPECT_THAT(names(cluster_),
+              ElementsAre("ca.crt", "ca.key", "etcd-ca.crt", "etcd-ca.key", "front-proxy-ca.crt",
+                          "front-proxy-ca.key", "sa.key", "sa.pub"));
   for (const std::string name : {"ca", "etcd-ca", "front-proxy-ca"}) {
     EXPECT_TRUE(info(cluster_, name + ".crt").is_ca);
     EXPECT_TRUE(pki::matches_key(cluster_[name + ".crt"], cluster_[name + ".key"]));
@@ -47,8 +47,8 @@ TEST_F(ClusterPki, KeepsThreeCasAndTheServiceAccountKey) {
 }
 
 TEST_F(ClusterPki, AgentCaSignsTheStatusReader) {
-  EXPECT_THAT(names(agent_ca_), ElementsAre("agent-ca.crt", "agent-ca.key", "agent-client.crt",
-                                            "agent-client.key"));
+  EXPECT_THAT(names(agent_ca_),
+              ElementsAre("agent-ca.crt", "agent-ca.key", "agent-client.crt", "agent-client.key"));
   const auto client = info(agent_ca_, "agent-client.crt");
   EXPECT_EQ(client.subject.common_name, "vk8s-controller");
   EXPECT_TRUE(client.client && !client.server);
@@ -64,10 +64,9 @@ TEST_F(ClusterPki, ReaderIsRenewedByTheSameCa) {
 }
 
 TEST_F(ClusterPki, NodeGetsItsIdentitiesAndNoCaKey) {
-  EXPECT_THAT(names(node_),
-              ElementsAre("agent-client-ca.crt", "agent-kube.crt", "agent-kube.key", "agent.crt",
-                          "agent.key", "ca.crt", "kubelet.crt", "kubelet.key", "proxy.crt",
-                          "proxy.key"));
+  EXPECT_THAT(names(node_), ElementsAre("agent-client-ca.crt", "agent-kube.crt", "agent-kube.key",
+                                        "agent.crt", "agent.key", "ca.crt", "kubelet.crt",
+                                        "kubelet.key", "proxy.crt", "proxy.key"));
   const auto kubelet = info(node_, "kubelet.crt");
   EXPECT_EQ(kubelet.subject.common_name, "system:node:team-a-worker-1");
   EXPECT_THAT(kubelet.subject.organizations, ElementsAre("system:nodes"));
@@ -121,8 +120,8 @@ std::string line_after(const std::string& text, const std::string& key) {
 }
 
 TEST_F(ClusterPki, KubeconfigCarriesACertificateOfTheBoundGroup) {
-  const auto text = create_kubeconfig(
-      cluster_, {.cluster_name = "team-a", .server = "https://10.0.0.1:6443"});
+  const auto text =
+      create_kubeconfig(cluster_, {.cluster_name = "team-a", .server = "https://10.0.0.1:6443"});
   ASSERT_TRUE(text) << text.error().message();
   EXPECT_THAT(*text, HasSubstr("server: \"https://10.0.0.1:6443\"\n"));
   EXPECT_THAT(*text, HasSubstr("current-context: \"kubernetes-admin@team-a\"\n"));

@@ -6,9 +6,8 @@ namespace vk8s::api {
 namespace {
 
 TEST(FromSpec, SaysWhichLabelsAndTaintsThereWere) {
-  const FromSpec some =
-      from_spec({{"zone", "a"}, {"example.com/pool", "b"}},
-                {{"gpu", "x", "NoSchedule"}, {"gpu", "", "NoExecute"}});
+  const FromSpec some = from_spec({{"zone", "a"}, {"example.com/pool", "b"}},
+                                  {{"gpu", "x", "NoSchedule"}, {"gpu", "", "NoExecute"}});
   EXPECT_EQ(to_string(some), R"({"labels":["example.com/pool","zone"],)"
                              R"("taints":["gpu:NoExecute","gpu:NoSchedule"]})");
   EXPECT_EQ(parse_from_spec(to_string(some)), some);

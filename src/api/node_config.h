@@ -52,7 +52,7 @@ struct NodeConfig {
   std::string api_server;
   std::vector<std::string> api_server_sans;  // more names and addresses for its certificate
 
-  std::vector<std::string> upstream_dns;     // "" = those of the node's /etc/resolv.conf
+  std::vector<std::string> upstream_dns;      // "" = those of the node's /etc/resolv.conf
   std::map<std::string, std::string> labels;  // never kVolumesLabel
   std::vector<Taint> taints;
   std::vector<RegistryMirror> mirrors;

@@ -1,5 +1,4 @@
 #include "api/node_config.h"
-
 #include "base/cidr.h"
 #include "base/fuzz.h"
 

@@ -145,9 +145,10 @@ TEST(NodeConfig, RefusesLabelsTaintsAndMirrorsThatAreNone) {
               HasSubstr("mirrors"));
   EXPECT_THAT(refusal_of("mirrors", JsonArray{{{"name", "*"}, {"url", "https://a\"]\n"}}}),
               HasSubstr("mirrors[*]"));
-  EXPECT_THAT(refusal_of("mirrors", JsonArray{{{"name", "*"}, {"url", "https://a"},
-                                               {"caFile", "../../etc/shadow"}}}),
-              HasSubstr("configuration directory"));
+  EXPECT_THAT(
+      refusal_of("mirrors",
+                 JsonArray{{{"name", "*"}, {"url", "https://a"}, {"caFile", "../../etc/shadow"}}}),
+      HasSubstr("configuration directory"));
 }
 
 TEST(NodeConfig, RefusesWhatIsTooLargeOrTooMany) {

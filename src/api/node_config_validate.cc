@@ -27,10 +27,12 @@ bool is_version(std::string_view text) {
   const std::string_view suffix = text.substr(std::min(core.size() + 1, text.size()));
   const auto parts = base::split(core, '.');
   const bool has_suffix = core.size() < text.size();
-  return parts.size() == 3 && std::all_of(parts.begin(), parts.end(), [&](auto part) {
-           return !part.empty() && part.size() <= 4 && is_all_of(part, kDigits) &&
-                  (part.size() == 1 || part[0] != '0');
-         }) &&
+  return parts.size() == 3 &&
+         std::all_of(parts.begin(), parts.end(),
+                     [&](auto part) {
+                       return !part.empty() && part.size() <= 4 && is_all_of(part, kDigits) &&
+                              (part.size() == 1 || part[0] != '0');
+                     }) &&
          (!has_suffix || (!suffix.empty() && suffix.size() <= 32 &&
                           is_all_of(suffix, "0123456789abcdefghijklmnopqrstuvwxyz.-")));
 }
@@ -53,9 +55,8 @@ bool is_host_and_port(std::string_view text) {
     port = text.substr(colon);
   }
   const bool is_port = port.empty() || (port.size() >= 2 && port.size() <= 6 && port[0] == ':' &&
-                                        is_all_of(port.substr(1), "0123456789") &&
-                                        port[1] != '0' && std::stoi(std::string(port.substr(1))) <=
-                                                              65535);
+                                        is_all_of(port.substr(1), "0123456789") && port[1] != '0' &&
+                                        std::stoi(std::string(port.substr(1))) <= 65535);
   return is_host && is_port;
 }
 
@@ -225,9 +226,9 @@ Status validate_mirrors(const NodeConfig& config) {
 }  // namespace
 
 Status validate(const NodeConfig& config) {
-  for (const std::size_t count : {config.api_server_sans.size(), config.upstream_dns.size(),
-                                  config.labels.size(), config.taints.size(),
-                                  config.mirrors.size()}) {
+  for (const std::size_t count :
+       {config.api_server_sans.size(), config.upstream_dns.size(), config.labels.size(),
+        config.taints.size(), config.mirrors.size()}) {
     if (count > kMaxListed) {
       return fail(Errc::kInvalidArgument,
                   "apiServerSANs, upstreamDNS, labels, taints and mirrors: at most {} of each",

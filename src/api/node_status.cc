@@ -107,8 +107,8 @@ class StatusReader {
 
   void refuse(std::string_view field, std::string_view reason) {
     if (!error_) {
-      error_ = Error(Errc::kInvalidArgument,
-                     fmt::format("node status: {}{}: {}", path_, field, reason));
+      error_ =
+          Error(Errc::kInvalidArgument, fmt::format("node status: {}{}: {}", path_, field, reason));
     }
   }
 
@@ -176,21 +176,30 @@ base::WallTime read_since(StatusReader& reader) {
 
 std::string_view to_string(NodePhase phase) {
   switch (phase) {
-    case NodePhase::kStarting: return "Starting";
-    case NodePhase::kReady: return "Ready";
-    case NodePhase::kDegraded: return "Degraded";
-    case NodePhase::kStopping: return "Stopping";
+    case NodePhase::kStarting:
+      return "Starting";
+    case NodePhase::kReady:
+      return "Ready";
+    case NodePhase::kDegraded:
+      return "Degraded";
+    case NodePhase::kStopping:
+      return "Stopping";
   }
   return "Starting";
 }
 
 std::string_view to_string(ComponentState state) {
   switch (state) {
-    case ComponentState::kWaiting: return "waiting";
-    case ComponentState::kStarting: return "starting";
-    case ComponentState::kRunning: return "running";
-    case ComponentState::kBackoff: return "backoff";
-    case ComponentState::kStopped: return "stopped";
+    case ComponentState::kWaiting:
+      return "waiting";
+    case ComponentState::kStarting:
+      return "starting";
+    case ComponentState::kRunning:
+      return "running";
+    case ComponentState::kBackoff:
+      return "backoff";
+    case ComponentState::kStopped:
+      return "stopped";
   }
   return "waiting";
 }
@@ -217,8 +226,7 @@ Json to_json(const NodeStatus& status) {
 }
 
 Result<NodeStatus> parse_node_status(std::string_view json) {
-  const Json document =
-      VK8S_TRY_CONTEXT(base::parse_json(json, kMaxStatusBytes), "node status");
+  const Json document = VK8S_TRY_CONTEXT(base::parse_json(json, kMaxStatusBytes), "node status");
   const JsonObject* object = document.if_object();
   if (object == nullptr) {
     return fail(Errc::kInvalidArgument, "node status: must be an object");

@@ -23,12 +23,12 @@ std::string_view to_string(ComponentState state);  // "waiting", ...
 
 // An upstream program that the agent runs.
 struct ComponentStatus {
-  std::string name;                      // "etcd"
+  std::string name;  // "etcd"
   ComponentState state = ComponentState::kWaiting;
-  std::int64_t pid = 0;                  // 0 = none runs
+  std::int64_t pid = 0;  // 0 = none runs
   std::int64_t restarts = 0;
-  std::string last_exit;                 // "exit code 1"; "" = it never ended
-  std::vector<std::string> last_lines;   // of its output, when it fails
+  std::string last_exit;                // "exit code 1"; "" = it never ended
+  std::vector<std::string> last_lines;  // of its output, when it fails
   bool operator==(const ComponentStatus&) const = default;
 };
 
@@ -36,11 +36,11 @@ struct NodeStatus {
   std::string node;
   NodeRole role = NodeRole::kMaster;
   NodePhase phase = NodePhase::kStarting;
-  std::string step;                      // what goes on now: "waiting for the API server"
-  int percent = 0;                       // of the way to Ready, 0..100
-  std::string message;                   // what is wrong, and what to do
-  base::WallTime since{};                // of the phase; whole seconds on the wire
-  std::string kubelet_version;           // "v1.37.2"; "" = not known yet
+  std::string step;             // what goes on now: "waiting for the API server"
+  int percent = 0;              // of the way to Ready, 0..100
+  std::string message;          // what is wrong, and what to do
+  base::WallTime since{};       // of the phase; whole seconds on the wire
+  std::string kubelet_version;  // "v1.37.2"; "" = not known yet
   std::vector<ComponentStatus> components;
   bool operator==(const NodeStatus&) const = default;
 };

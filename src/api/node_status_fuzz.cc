@@ -1,5 +1,4 @@
 #include "api/node_status.h"
-
 #include "base/fuzz.h"
 #include "base/names.h"
 #include "base/text.h"

@@ -50,8 +50,8 @@ TEST(NodeStatus, SurvivesTheRoundTrip) {
 
 TEST(NodeStatus, EveryEnumeratorSurvives) {
   NodeStatus status = starting();
-  for (const NodePhase phase : {NodePhase::kStarting, NodePhase::kReady, NodePhase::kDegraded,
-                                NodePhase::kStopping}) {
+  for (const NodePhase phase :
+       {NodePhase::kStarting, NodePhase::kReady, NodePhase::kDegraded, NodePhase::kStopping}) {
     status.phase = phase;
     EXPECT_EQ(parse_node_status(json_of(status)).value().phase, phase);
   }
@@ -121,10 +121,9 @@ TEST(NodeStatus, ReaderRefusesWhatIsNoStatus) {
               HasSubstr("components"));
   EXPECT_THAT(refusal(changed([](JsonObject& o) { o["components"].at(1) = 5; })),
               HasSubstr("components: must be a list of objects"));
-  EXPECT_THAT(refusal(changed([](JsonObject& o) {
-                o["components"].at(1).get_object()["state"] = "?";
-              })),
-              HasSubstr("components[1].state"));
+  EXPECT_THAT(
+      refusal(changed([](JsonObject& o) { o["components"].at(1).get_object()["state"] = "?"; })),
+      HasSubstr("components[1].state"));
   EXPECT_EQ(parse_node_status(std::string(kMaxStatusBytes + 1, ' ')).error().code(),
             Errc::kTooLarge);
 }

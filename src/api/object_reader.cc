@@ -74,8 +74,8 @@ std::int64_t ObjectReader::optional_int(std::string_view field, std::int64_t min
     return 0;
   }
   if (!value->is_int64() || value->get_int64() < min || value->get_int64() > max) {
-    fail_with(Error(Errc::kInvalidArgument, fmt::format("{}: must be an integer from {} to {}",
-                                                        path_of(field), min, max)));
+    fail_with(Error(Errc::kInvalidArgument,
+                    fmt::format("{}: must be an integer from {} to {}", path_of(field), min, max)));
     return 0;
   }
   return value->get_int64();
@@ -109,8 +109,8 @@ std::vector<ObjectReader::Element> ObjectReader::optional_elements(std::string_v
   }
   const JsonArray* array = value->if_array();
   if (array == nullptr || array->size() > max_count) {
-    fail_with(Error(Errc::kInvalidArgument, fmt::format("{}: must be a list of at most {}",
-                                                        path_of(field), max_count)));
+    fail_with(Error(Errc::kInvalidArgument,
+                    fmt::format("{}: must be a list of at most {}", path_of(field), max_count)));
     return {};
   }
   std::vector<Element> elements;
@@ -128,8 +128,8 @@ std::vector<std::pair<std::string, ObjectReader::Element>> ObjectReader::optiona
   }
   const JsonObject* object = value->if_object();
   if (object == nullptr || object->size() > max_count) {
-    fail_with(Error(Errc::kInvalidArgument, fmt::format("{}: must be an object of at most {}",
-                                                        path_of(field), max_count)));
+    fail_with(Error(Errc::kInvalidArgument,
+                    fmt::format("{}: must be an object of at most {}", path_of(field), max_count)));
     return {};
   }
   std::vector<std::pair<std::string, Element>> members;

@@ -1,7 +1,6 @@
-#include "api/quantity.h"
-
 #include <string>
 
+#include "api/quantity.h"
 #include "base/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -66,8 +66,7 @@ const ReleaseTraits& traits_of(std::string_view version) {
   return (release == nullptr ? kReleases.front() : *release).traits;
 }
 
-Result<const KubernetesRelease*> resolve_release(std::string_view version,
-                                                 std::string_view image) {
+Result<const KubernetesRelease*> resolve_release(std::string_view version, std::string_view image) {
   const bool from_image = version.empty() && looks_like_version(image_tag(image));
   const std::string_view wanted = from_image ? image_tag(image) : version;
   if (wanted.empty()) {

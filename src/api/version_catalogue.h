@@ -13,9 +13,9 @@ namespace vk8s::api {
 // What the programs of a node know, by which its configuration differs. The
 // defaults are those of today's; the version after each is the first that has it.
 struct ReleaseTraits {
-  bool nftables_proxy = true;              // 1.33: kube-proxy's mode nftables is stable
-  bool merges_eviction_settings = true;    // 1.32: kubelet's mergeDefaultEvictionSettings
-  bool may_fail_on_cgroup_v1 = true;       // 1.31: kubelet's failCgroupV1
+  bool nftables_proxy = true;            // 1.33: kube-proxy's mode nftables is stable
+  bool merges_eviction_settings = true;  // 1.32: kubelet's mergeDefaultEvictionSettings
+  bool may_fail_on_cgroup_v1 = true;     // 1.31: kubelet's failCgroupV1
   // kubernetes/kubernetes#112618: a kubelet that starts looks again at once until it is
   // Ready; before, each nodeStatusUpdateFrequency.
   bool hurries_to_ready = true;

@@ -49,7 +49,8 @@ class Fields {
     if (value == nullptr) {
       return {};
     }
-    std::string out = value->is_string() ? std::string(value->get_string()) : base::to_string(*value);
+    std::string out =
+        value->is_string() ? std::string(value->get_string()) : base::to_string(*value);
     if (!parse_quantity(out)) {
       refuse(key, "a quantity such as 8Gi");
     }

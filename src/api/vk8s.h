@@ -139,10 +139,10 @@ struct Vk8sStatus {
   std::string phase;
   std::string message;
   std::int64_t observed_generation = 0;
-  std::string version;            // "1.37.2"
-  std::string endpoint;           // "https://198.18.0.10:31443"
+  std::string version;   // "1.37.2"
+  std::string endpoint;  // "https://198.18.0.10:31443"
   std::string kubeconfig_secret;
-  std::string ready_nodes;        // "1/2"
+  std::string ready_nodes;  // "1/2"
   std::vector<NodeSummary> nodes;
   std::vector<Condition> conditions;
   bool operator==(const Vk8sStatus&) const = default;

@@ -1,6 +1,5 @@
-#include "api/vk8s.h"
-
 #include "api/quantity.h"
+#include "api/vk8s.h"
 #include "base/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

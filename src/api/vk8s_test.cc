@@ -118,7 +118,8 @@ TEST(Vk8sStatus, SurvivesARoundTrip) {
   status.kubeconfig_secret = "demo-kubeconfig";
   status.ready_nodes = "1/1";
   status.nodes = {{"w", NodeRole::kWorker, "Ready", "", 100, "10.0.0.1", "v1.37.2"}};
-  status.conditions = {{"Ready", ConditionStatus::kTrue, "AllReady", "", 4, "2026-01-01T00:00:00Z"}};
+  status.conditions = {
+      {"Ready", ConditionStatus::kTrue, "AllReady", "", 4, "2026-01-01T00:00:00Z"}};
   EXPECT_EQ(parse_vk8s_status(to_json(status)), status);
   EXPECT_EQ(parse_vk8s_status(parse("{}")), Vk8sStatus());
 }

@@ -81,9 +81,7 @@ std::string IpAddress::to_string() const {
   return text.data();
 }
 
-bool IpAddress::is_unspecified() const {
-  return is_v4_ ? bytes_[0] == 0 : bytes_ == Bytes{};
-}
+bool IpAddress::is_unspecified() const { return is_v4_ ? bytes_[0] == 0 : bytes_ == Bytes{}; }
 
 bool IpAddress::is_loopback() const {
   Bytes one{};

@@ -14,19 +14,19 @@ Cidr cidr(std::string_view text) { return Cidr::parse(text).value(); }
 
 // Any address, often near the ends of byte ranges.
 rc::Gen<IpAddress> any_address() {
-  return rc::gen::map(rc::gen::pair(rc::gen::arbitrary<bool>(),
-                                    rc::gen::container<std::vector<std::uint8_t>>(
-                                        16, rc::gen::element<std::uint8_t>(0, 1, 7, 127, 128, 254,
-                                                                           255))),
-                      [](const std::pair<bool, std::vector<std::uint8_t>>& pick) {
-                        std::vector<std::uint8_t> bytes = pick.second;
-                        if (pick.first) {
-                          bytes.resize(4);
-                        } else {
-                          bytes[0] = 0xFD;  // never IPv4-mapped
-                        }
-                        return IpAddress::from_bytes(bytes).value();
-                      });
+  return rc::gen::map(
+      rc::gen::pair(rc::gen::arbitrary<bool>(),
+                    rc::gen::container<std::vector<std::uint8_t>>(
+                        16, rc::gen::element<std::uint8_t>(0, 1, 7, 127, 128, 254, 255))),
+      [](const std::pair<bool, std::vector<std::uint8_t>>& pick) {
+        std::vector<std::uint8_t> bytes = pick.second;
+        if (pick.first) {
+          bytes.resize(4);
+        } else {
+          bytes[0] = 0xFD;  // never IPv4-mapped
+        }
+        return IpAddress::from_bytes(bytes).value();
+      });
 }
 
 Cidr any_block(const IpAddress& address) {
@@ -93,9 +93,9 @@ TEST(Cidr, ParsesAndFormats) {
 }
 
 TEST(Cidr, RefusesWhatIsNoBlock) {
-  for (const char* text : {"", "/", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1",
-                           "10.0.0.0/08", "10.0.0.0/8 ", "10.0.0.0/+8", "10.0.0.0/8/8",
-                           "fd00::/129", "10.0.0.0/99999999999"}) {
+  for (const char* text :
+       {"", "/", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08",
+        "10.0.0.0/8 ", "10.0.0.0/+8", "10.0.0.0/8/8", "fd00::/129", "10.0.0.0/99999999999"}) {
     const auto parsed = Cidr::parse(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().code(), Errc::kInvalidArgument);
@@ -161,8 +161,8 @@ RC_GTEST_PROP(Cidr, HoldsExactlyFirstToLast, ()) {
   const IpAddress address = *any_address();
   RC_ASSERT(block.contains(block.network()));
   RC_ASSERT(block.contains(block.last()));
-  const bool between = address.is_v4() == block.is_v4() && block.network() <= address &&
-                       address <= block.last();
+  const bool between =
+      address.is_v4() == block.is_v4() && block.network() <= address && address <= block.last();
   RC_ASSERT(block.contains(address) == between);
   if (const auto beyond = block.last().plus(1)) {
     RC_ASSERT(!block.contains(*beyond));
@@ -182,11 +182,10 @@ RC_GTEST_PROP(Cidr, NthIsContainedAndAscends, (std::uint64_t i)) {
 
 RC_GTEST_PROP(Cidr, SubnetsTileTheBlock, (std::uint64_t i)) {
   const Cidr block = any_block(*any_address());
-  const int length = *rc::gen::inRange(block.prefix_length(),
-                                       std::min(block.prefix_length() + 20,
-                                                block.network().bits()) + 1);
-  const std::uint64_t count = std::uint64_t{1} << static_cast<unsigned>(
-                                  length - block.prefix_length());
+  const int length = *rc::gen::inRange(
+      block.prefix_length(), std::min(block.prefix_length() + 20, block.network().bits()) + 1);
+  const std::uint64_t count = std::uint64_t{1}
+                              << static_cast<unsigned>(length - block.prefix_length());
   const std::uint64_t index = i % count;
   const Cidr subnet = block.subnet(length, index).value();
   RC_ASSERT(block.contains(subnet));
@@ -199,4 +198,3 @@ RC_GTEST_PROP(Cidr, SubnetsTileTheBlock, (std::uint64_t i)) {
 
 }  // namespace
 }  // namespace vk8s::base
-

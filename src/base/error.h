@@ -16,16 +16,16 @@ enum class Errc {
   kInvalidArgument,  // bad input: it will fail again until the input changes
   kNotFound,
   kAlreadyExists,
-  kConflict,         // somebody else wrote first: read again, then retry
+  kConflict,  // somebody else wrote first: read again, then retry
   kUnauthorized,
   kForbidden,
-  kGone,             // a resourceVersion or token too old: start over
+  kGone,  // a resourceVersion or token too old: start over
   kTooLarge,
   kTooManyRequests,
   kTimeout,
-  kUnavailable,      // the other side is away: a retry may help
+  kUnavailable,  // the other side is away: a retry may help
   kCancelled,
-  kExhausted,        // no address, port, disk, ... is left
+  kExhausted,  // no address, port, disk, ... is left
   kIo,
   kUnsupported,
   kInternal,
@@ -95,20 +95,19 @@ using base::Status;
   VK8S_DETAIL_TRY(VK8S_DETAIL_JOIN(vk8s_try_, __COUNTER__), expression, .error())
 
 // The same with a context: VK8S_TRY_CONTEXT(load(path), "read CA of {}", name).
-#define VK8S_TRY_CONTEXT(expression, ...)                                   \
-  VK8S_DETAIL_TRY(VK8S_DETAIL_JOIN(vk8s_try_, __COUNTER__), expression,     \
+#define VK8S_TRY_CONTEXT(expression, ...)                               \
+  VK8S_DETAIL_TRY(VK8S_DETAIL_JOIN(vk8s_try_, __COUNTER__), expression, \
                   .error().context(__VA_ARGS__))
 
 #define VK8S_DETAIL_JOIN_NOW(a, b) a##b
 #define VK8S_DETAIL_JOIN(a, b) VK8S_DETAIL_JOIN_NOW(a, b)
-#define VK8S_DETAIL_TRY(result, expression, ...)                            \
-  ({                                                                        \
-    auto result = (expression);                                             \
-    if (!result) {                                                          \
-      return ::tl::unexpected<::vk8s::base::Error>(std::move(result)        \
-                                                       __VA_ARGS__);        \
-    }                                                                       \
-    ::vk8s::base::detail::take(std::move(result));                          \
+#define VK8S_DETAIL_TRY(result, expression, ...)                                   \
+  ({                                                                               \
+    auto result = (expression);                                                    \
+    if (!result) {                                                                 \
+      return ::tl::unexpected<::vk8s::base::Error>(std::move(result) __VA_ARGS__); \
+    }                                                                              \
+    ::vk8s::base::detail::take(std::move(result));                                 \
   })
 
 namespace vk8s::base::detail {

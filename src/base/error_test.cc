@@ -72,8 +72,8 @@ TEST(Error, OnlyFailuresThatTimeCanCureAreRetryable) {
     EXPECT_TRUE(Error(code, "").is_retryable()) << to_string(code);
   }
   for (const Errc code : {Errc::kInvalidArgument, Errc::kNotFound, Errc::kAlreadyExists,
-                          Errc::kUnauthorized, Errc::kForbidden, Errc::kTooLarge,
-                          Errc::kCancelled, Errc::kExhausted, Errc::kUnsupported}) {
+                          Errc::kUnauthorized, Errc::kForbidden, Errc::kTooLarge, Errc::kCancelled,
+                          Errc::kExhausted, Errc::kUnsupported}) {
     EXPECT_FALSE(Error(code, "").is_retryable()) << to_string(code);
   }
 }

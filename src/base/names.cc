@@ -14,9 +14,9 @@ bool is_alphanumeric(char c) { return is_lower_or_digit(c) || (c >= 'A' && c <= 
 
 bool is_dns_label(std::string_view text) {
   return !text.empty() && text.size() <= 63 && is_lower_or_digit(text.front()) &&
-         is_lower_or_digit(text.back()) &&
-         std::all_of(text.begin(), text.end(),
-                     [](char c) { return is_lower_or_digit(c) || c == '-'; });
+         is_lower_or_digit(text.back()) && std::all_of(text.begin(), text.end(), [](char c) {
+           return is_lower_or_digit(c) || c == '-';
+         });
 }
 
 bool is_dns_subdomain(std::string_view text) {
@@ -49,9 +49,8 @@ bool is_label_value(std::string_view text) {
     return true;
   }
   return text.size() <= 63 && is_alphanumeric(text.front()) && is_alphanumeric(text.back()) &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
-         });
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
 }
 
 }  // namespace vk8s::base

@@ -15,9 +15,15 @@ TEST(Printable, KeepsTextOfAnyLanguage) {
 
 TEST(Printable, ReplacesWhatActsOnATerminal) {
   EXPECT_EQ(printable("a\x1b[31mb\n\x7f"), "a?[31mb??");
-  EXPECT_EQ(printable("\xC2\x9B" "31m"), "?31m");        // C1: CSI
-  EXPECT_EQ(printable("\xE2\x80\xAE" "exe"), "?exe");    // right-to-left override
-  EXPECT_EQ(printable("a\xE2\x80\xA8" "b"), "a?b");      // line separator
+  EXPECT_EQ(printable("\xC2\x9B"
+                      "31m"),
+            "?31m");  // C1: CSI
+  EXPECT_EQ(printable("\xE2\x80\xAE"
+                      "exe"),
+            "?exe");  // right-to-left override
+  EXPECT_EQ(printable("a\xE2\x80\xA8"
+                      "b"),
+            "a?b");  // line separator
   EXPECT_EQ(printable(std::string_view("a\0b", 3)), "a?b");
 }
 

@@ -114,16 +114,15 @@ std::string format_micro_time(WallTime time) {
   const auto second = chr::floor<chr::seconds>(time);
   std::string text = format_time(second);
   text.pop_back();
-  return fmt::format("{}.{:06}Z", text,
-                     chr::floor<chr::microseconds>(time - second).count());
+  return fmt::format("{}.{:06}Z", text, chr::floor<chr::microseconds>(time - second).count());
 }
 
 Result<WallTime> parse_time(std::string_view text) {
   if (const auto time = parse(text)) {
     return *time;
   }
-  return fail(Errc::kInvalidArgument,
-              "\"{}\" is not a time: write it like 2026-05-01T09:30:00Z", printable(text, 64));
+  return fail(Errc::kInvalidArgument, "\"{}\" is not a time: write it like 2026-05-01T09:30:00Z",
+              printable(text, 64));
 }
 
 }  // namespace vk8s::base

@@ -40,8 +40,8 @@ TEST(WallTime, RefusesWhatIsNoTime) {
 TEST(WallTime, RefusesWhatAnOffsetMovesOutOfItsYears) {
   EXPECT_TRUE(parse_time("1970-01-01T01:00:00+01:00"));
   EXPECT_TRUE(parse_time("2261-12-31T23:59:59Z"));
-  for (const char* text : {"1970-01-01T00:00:00+01:00", "2261-12-31T23:30:00-01:00",
-                           "2261-12-31T23:59:60Z"}) {
+  for (const char* text :
+       {"1970-01-01T00:00:00+01:00", "2261-12-31T23:30:00-01:00", "2261-12-31T23:59:60Z"}) {
     EXPECT_FALSE(parse_time(text)) << text << ": format_time() of it could not be read again";
   }
 }

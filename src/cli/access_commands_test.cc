@@ -182,9 +182,8 @@ TEST_F(CliTest, ShellOnANodeIsKubectlExec) {
   type("");
   EXPECT_EQ(run({"shell", "team-a", "--node", "worker-1"}).code, kExitOk);
   ASSERT_EQ(programs_.size(), 1U);
-  EXPECT_THAT(programs_[0].argv,
-              ElementsAre("kubectl", "--namespace=research", "exec", "-it", "team-a-worker-1-0",
-                          "-c", "vnode", "--", "/bin/sh"));
+  EXPECT_THAT(programs_[0].argv, ElementsAre("kubectl", "--namespace=research", "exec", "-it",
+                                             "team-a-worker-1-0", "-c", "vnode", "--", "/bin/sh"));
 }
 
 }  // namespace

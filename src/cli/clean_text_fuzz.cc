@@ -1,9 +1,8 @@
-#include "cli/clean_text.h"
-
 #include <algorithm>
 
 #include "base/fuzz.h"
 #include "base/text.h"
+#include "cli/clean_text.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace vk8s;

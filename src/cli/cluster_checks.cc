@@ -75,8 +75,8 @@ Finding check_phase(const ClusterView& cluster) {
     return bad(subject, what, "the message says what to change");
   }
   if (cluster.phase == phase::kPaused) {
-    return warn(subject, what, fmt::format("kubectl vk8s resume {} -n {}", cluster.name,
-                                           cluster.namespace_name));
+    return warn(subject, what,
+                fmt::format("kubectl vk8s resume {} -n {}", cluster.name, cluster.namespace_name));
   }
   return warn(subject, what, "wait: " + watch_hint(cluster));
 }
@@ -85,8 +85,7 @@ Findings check_conditions(const ClusterView& cluster) {
   Findings out;
   for (const api::Condition& condition : cluster.conditions) {
     const bool bad_when_true = is_bad_when_true(condition.type);
-    const auto good =
-        bad_when_true ? api::ConditionStatus::kFalse : api::ConditionStatus::kTrue;
+    const auto good = bad_when_true ? api::ConditionStatus::kFalse : api::ConditionStatus::kTrue;
     if (condition.status == good) {
       continue;
     }

@@ -71,8 +71,8 @@ TEST_F(CliTest, CreateSaysThatTheNameIsTaken) {
 }
 
 TEST_F(CliTest, CreateWaitsUntilRunningAndShowsEachStep) {
-  put_while_watching({cluster_in_phase("team-a", "Installing"),
-                      cluster_in_phase("team-a", "Running")});
+  put_while_watching(
+      {cluster_in_phase("team-a", "Installing"), cluster_in_phase("team-a", "Running")});
   const Outcome outcome = run({"create", "team-a", "--workers", "1", "--wait"});
   EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
   EXPECT_EQ(outcome.out, "vk8s/team-a is Running\n");
@@ -122,10 +122,12 @@ TEST_F(CliTest, ListOfNothingIsNoErrorAndLeavesStandardOutputEmpty) {
 
 TEST_F(CliTest, GetShowsNodesAndConditions) {
   Json object = cluster_in_phase("team-a", "Installing", "team-a-worker-1: starting");
-  object.at("status").as_object()["conditions"] = JsonArray{
-      JsonObject{{"type", "NodesReady"}, {"status", "False"}, {"reason", "NodeNotReady"},
-                 {"message", "not ready: team-a-worker-1"},
-                 {"lastTransitionTime", "2026-05-01T09:04:00Z"}}};
+  object.at("status").as_object()["conditions"] =
+      JsonArray{JsonObject{{"type", "NodesReady"},
+                           {"status", "False"},
+                           {"reason", "NodeNotReady"},
+                           {"message", "not ready: team-a-worker-1"},
+                           {"lastTransitionTime", "2026-05-01T09:04:00Z"}}};
   put_cluster(object);
   const Outcome text = run({"get", "team-a"});
   EXPECT_EQ(text.code, kExitOk);
@@ -141,7 +143,9 @@ TEST_F(CliTest, GetShowsNodesAndConditions) {
 }
 
 TEST_F(CliTest, GetCleansWhatOthersHaveWritten) {
-  put_cluster(cluster_in_phase("team-a", "Installing", "a\x1b[2J\xc2\x9b" "b"));
+  put_cluster(cluster_in_phase("team-a", "Installing",
+                               "a\x1b[2J\xc2\x9b"
+                               "b"));
   for (const char* format : {"text", "wide", "json", "yaml"}) {
     const std::string out = run({"get", "team-a", "-o", format}).out;
     EXPECT_EQ(out.find('\x1b'), std::string::npos) << format;
@@ -149,7 +153,9 @@ TEST_F(CliTest, GetCleansWhatOthersHaveWritten) {
   }
   const auto yaml = kube::parse_yaml(run({"get", "team-a", "-o", "yaml"}).out);
   ASSERT_TRUE(yaml);
-  EXPECT_EQ(base::get_string(*yaml, "status.message"), "a\x1b[2J\xc2\x9b" "b");
+  EXPECT_EQ(base::get_string(*yaml, "status.message"),
+            "a\x1b[2J\xc2\x9b"
+            "b");
 }
 
 TEST_F(CliTest, GetSaysWhereToLookForAClusterThatIsNotThere) {

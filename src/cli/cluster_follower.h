@@ -14,7 +14,7 @@ namespace vk8s::cli {
 
 struct FollowOptions {
   std::chrono::duration<double> timeout{0};  // 0 = without end
-  std::chrono::milliseconds tick{0};  // > 0: on_tick is called so often
+  std::chrono::milliseconds tick{0};         // > 0: on_tick is called so often
   std::function<void()> on_tick;
 };
 

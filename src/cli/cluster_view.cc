@@ -126,8 +126,8 @@ std::string age_text(std::string_view created, base::WallTime now) {
 
 bool is_bad_when_true(std::string_view condition_type) {
   static constexpr std::array<std::string_view, 8> kBad = {
-      "Degraded", "Ephemeral", "NameConflict", "NodeNameConflict", "PortsNotOpen",
-      "LabelsNotApplied", "DrainingNode", "ResourcesMissing"};
+      "Degraded",     "Ephemeral",        "NameConflict", "NodeNameConflict",
+      "PortsNotOpen", "LabelsNotApplied", "DrainingNode", "ResourcesMissing"};
   return std::find(kBad.begin(), kBad.end(), condition_type) != kBad.end();
 }
 

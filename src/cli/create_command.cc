@@ -36,8 +36,8 @@ Status run_create(Session& session, const CreateFlags& flags) {
   wanted.namespace_name = flags.connection.namespace_name;
   Json object = VK8S_TRY(make_vk8s(wanted));
   if (flags.dry_run) {
-    session.print_document(object, flags.format == OutputFormat::kJson ? OutputFormat::kJson
-                                                                       : OutputFormat::kYaml);
+    session.print_document(
+        object, flags.format == OutputFormat::kJson ? OutputFormat::kJson : OutputFormat::kYaml);
     return {};
   }
   HostApi api = VK8S_TRY(HostApi::connect(session.surroundings(), flags.connection));

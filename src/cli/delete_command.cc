@@ -100,10 +100,10 @@ Status run_delete(Session& session, const DeleteFlags& flags) {
 
 void add_delete_command(CLI::App& root, Session& session) {
   const auto flags = std::make_shared<DeleteFlags>();
-  CLI::App* verb = add_verb(
-      root, {"delete",
-             "Delete a cluster, with the volumes that are not to be retained",
-             {"kubectl vk8s delete team-a", "kubectl vk8s delete team-a --yes --wait"}});
+  CLI::App* verb =
+      add_verb(root, {"delete",
+                      "Delete a cluster, with the volumes that are not to be retained",
+                      {"kubectl vk8s delete team-a", "kubectl vk8s delete team-a --yes --wait"}});
   add_cluster_argument(*verb, flags->name);
   verb->add_flag("-y,--yes", flags->yes, "Do not ask; needed where there is no terminal");
   verb->add_flag("--wait", flags->wait, "Until nothing of it is left");

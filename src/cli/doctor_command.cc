@@ -46,8 +46,8 @@ void print_findings(Session& session, const Findings& findings) {
     session.print(fmt::format("{:<4}  {:<{}}  {}", to_string(finding.level),
                               base::printable(finding.subject), width, what));
     if (!finding.fix.empty()) {
-      session.print(fmt::format("{:<4}  {:<{}}  -> {}", "", "", width,
-                                base::printable(finding.fix)));
+      session.print(
+          fmt::format("{:<4}  {:<{}}  -> {}", "", "", width, base::printable(finding.fix)));
     }
   }
 }

@@ -28,11 +28,11 @@ class DoctorTest : public CliTest {
               {{"metadata", {{"namespace", "vk8s-system"}, {"name", "vk8s-controller-manager"}}},
                {"spec", {{"replicas", 1}}},
                {"status", {{"availableReplicas", 1}}}});
-    host_.put(kube::resources::kStorageClass,
-              {{"metadata",
-                {{"name", "fast"},
-                 {"annotations",
-                  JsonObject{{"storageclass.kubernetes.io/is-default-class", "true"}}}}}});
+    host_.put(
+        kube::resources::kStorageClass,
+        {{"metadata",
+          {{"name", "fast"},
+           {"annotations", JsonObject{{"storageclass.kubernetes.io/is-default-class", "true"}}}}}});
     host_.put(kube::resources::kNamespace, {{"metadata", {{"name", "research"}}}});
     put_node("host-1", "True");
   }
@@ -40,10 +40,11 @@ class DoctorTest : public CliTest {
   void put_node(const std::string& name, const std::string& ready, const std::string& boot = "b") {
     host_.put(
         kube::resources::kNode,
-        JsonObject{{"metadata", JsonObject{{"name", name}}},
-                   {"status", JsonObject{{"conditions", JsonArray{JsonObject{{"type", "Ready"},
-                                                                             {"status", ready}}}},
-                                         {"nodeInfo", JsonObject{{"bootID", boot}}}}}});
+        JsonObject{
+            {"metadata", JsonObject{{"name", name}}},
+            {"status",
+             JsonObject{{"conditions", JsonArray{JsonObject{{"type", "Ready"}, {"status", ready}}}},
+                        {"nodeInfo", JsonObject{{"bootID", boot}}}}}});
   }
 
   std::string version_ = kVersion;
@@ -96,10 +97,10 @@ TEST_F(DoctorTest, FindsEachFaultOfAHost) {
     EXPECT_EQ(base::get_string(finding, "level") == "OK",
               base::get_string(finding, "fix").value().empty());
   }
-  EXPECT_THAT(found, ::testing::ElementsAre(
-                         "FAIL host API server", "OK Vk8s resource", "FAIL controller",
-                         "WARN default StorageClass", "FAIL namespace research", "OK host nodes",
-                         "WARN host node host-2"));
+  EXPECT_THAT(found,
+              ::testing::ElementsAre("FAIL host API server", "OK Vk8s resource", "FAIL controller",
+                                     "WARN default StorageClass", "FAIL namespace research",
+                                     "OK host nodes", "WARN host node host-2"));
 }
 
 TEST_F(DoctorTest, WarnsOfWhatItMayNotRead) {

@@ -45,8 +45,6 @@ std::string to_indented_json(const Json& document) {
   return escape_unprintable(out) + '\n';
 }
 
-std::string to_yaml(const Json& document) {
-  return escape_unprintable(kube::to_yaml(document));
-}
+std::string to_yaml(const Json& document) { return escape_unprintable(kube::to_yaml(document)); }
 
 }  // namespace vk8s::cli

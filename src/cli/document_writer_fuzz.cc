@@ -1,7 +1,6 @@
-#include "cli/document_writer.h"
-
 #include "base/fuzz.h"
 #include "base/text.h"
+#include "cli/document_writer.h"
 #include "kube/yaml.h"
 
 namespace {

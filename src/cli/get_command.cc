@@ -72,10 +72,10 @@ Status run_get(Session& session, const GetFlags& flags) {
     return {};
   }
   const bool wide = flags.format == OutputFormat::kWide;
-  session.print_table({{"NAME", "PHASE", "VERSION", "NODES", "AGE", "ENDPOINT"},
-                       {cluster.name, cluster.phase, cluster.version, cluster.ready_nodes,
-                        age_text(cluster.created, session.surroundings().now()),
-                        or_dash(cluster.endpoint)}});
+  session.print_table(
+      {{"NAME", "PHASE", "VERSION", "NODES", "AGE", "ENDPOINT"},
+       {cluster.name, cluster.phase, cluster.version, cluster.ready_nodes,
+        age_text(cluster.created, session.surroundings().now()), or_dash(cluster.endpoint)}});
   if (!cluster.message.empty()) {
     session.print(cluster.message);
   }

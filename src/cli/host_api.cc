@@ -61,8 +61,8 @@ Result<HostApi> HostApi::connect(Surroundings& surroundings, const ConnectionOpt
   }
   std::string server = base::printable(host.config.server, 256);
   host.config.user_agent = "kubectl-vk8s";
-  auto client = VK8S_TRY_CONTEXT(surroundings.connect(std::move(host.config)), "host cluster {}",
-                                 server);
+  auto client =
+      VK8S_TRY_CONTEXT(surroundings.connect(std::move(host.config)), "host cluster {}", server);
   return HostApi(surroundings, std::move(client), std::move(server),
                  std::move(host.namespace_name));
 }

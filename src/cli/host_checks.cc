@@ -86,10 +86,10 @@ Finding check_kind_served(const Result<std::string>& discovery) {
   }
   const auto document = base::parse_json(*discovery);
   const JsonArray* served = document ? base::get_array(*document, "resources") : nullptr;
-  const bool found = served != nullptr &&
-                     std::any_of(served->begin(), served->end(), [](const Json& resource) {
-                       return base::get_string(resource, "name") == kube::resources::kVk8s.plural;
-                     });
+  const bool found =
+      served != nullptr && std::any_of(served->begin(), served->end(), [](const Json& resource) {
+        return base::get_string(resource, "name") == kube::resources::kVk8s.plural;
+      });
   return found ? ok(subject, "vk8s.sktelecom.com/v1alpha1 is served")
                : bad(subject, "the host serves vk8s.sktelecom.com/v1alpha1 without it", fix);
 }
@@ -112,12 +112,11 @@ Finding check_controller(const Result<Json>& deployment) {
     return ok(subject, what);
   }
   return bad(subject, what,
-             wanted == 0
-                 ? fmt::format("kubectl -n {} scale deployment {} --replicas=1",
-                               key.namespace_name, key.name)
-                 : fmt::format("see why: kubectl -n {0} describe pods; kubectl -n {0} logs "
-                               "deployment/{1}",
-                               key.namespace_name, key.name));
+             wanted == 0 ? fmt::format("kubectl -n {} scale deployment {} --replicas=1",
+                                       key.namespace_name, key.name)
+                         : fmt::format("see why: kubectl -n {0} describe pods; kubectl -n {0} logs "
+                                       "deployment/{1}",
+                                       key.namespace_name, key.name));
 }
 
 Finding check_storage_classes(const Result<Json>& list) {
@@ -214,8 +213,7 @@ Findings check_host(HostApi& api, Surroundings& surroundings) {
   out.push_back(check_pod_security(
       api.get(kube::resources::kNamespace, {.namespace_name = "", .name = api.namespace_name()}),
       api.namespace_name()));
-  const Result<Json> nodes =
-      api.list(kube::resources::kNode, "", {.omit_managed_fields = true});
+  const Result<Json> nodes = api.list(kube::resources::kNode, "", {.omit_managed_fields = true});
   for (Findings part : {check_nodes(nodes), check_machine(surroundings.sysctl_root, nodes)}) {
     std::move(part.begin(), part.end(), std::back_inserter(out));
   }

@@ -51,9 +51,9 @@ Json to_json(const host::HostStatus& status) {
     }
     nodes.push_back(std::move(one));
   }
-  return JsonObject{{"exists", status.exists},         {"name", status.name},
-                    {"apiServer", status.api_server},  {"kubeconfig", status.kubeconfig},
-                    {"registry", status.registry},     {"nodes", std::move(nodes)}};
+  return JsonObject{{"exists", status.exists},        {"name", status.name},
+                    {"apiServer", status.api_server}, {"kubeconfig", status.kubeconfig},
+                    {"registry", status.registry},    {"nodes", std::move(nodes)}};
 }
 
 void print_status(Session& session, const host::HostStatus& status, OutputFormat format) {
@@ -67,8 +67,8 @@ void print_status(Session& session, const host::HostStatus& status, OutputFormat
   }
   std::vector<std::vector<std::string>> rows = {{"NODE", "ROLE", "ADDRESS", "STATE", "STEP"}};
   for (const host::HostNodeStatus& node : status.nodes) {
-    rows.push_back({node.name, std::string(api::to_string(node.role)), node.address,
-                    state_of(node), node.agent ? node.agent->step : std::string()});
+    rows.push_back({node.name, std::string(api::to_string(node.role)), node.address, state_of(node),
+                    node.agent ? node.agent->step : std::string()});
   }
   session.print_table(rows);
   session.print(fmt::format("\nAPI server  {}\nkubeconfig  {}{}", status.api_server,

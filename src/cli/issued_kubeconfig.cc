@@ -28,8 +28,10 @@ Result<Json> read_issued_kubeconfig(HostApi& api, const std::string& name, Endpo
   const JsonObject* data = base::get_object(*secret, "data");
   const Json* encoded = data == nullptr ? nullptr : data->if_contains(key);
   if (encoded == nullptr || !encoded->is_string()) {
-    return fail(Errc::kUnavailable, "Secret {}/{} has no key {}: its controller makes it anew "
-                "when the Secret is deleted", api.namespace_name(), secret_name, key);
+    return fail(Errc::kUnavailable,
+                "Secret {}/{} has no key {}: its controller makes it anew "
+                "when the Secret is deleted",
+                api.namespace_name(), secret_name, key);
   }
   const std::string text =
       VK8S_TRY_CONTEXT(pki::base64_decode(std::string_view(encoded->get_string())),

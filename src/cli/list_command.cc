@@ -88,10 +88,10 @@ Status run_list(Session& session, const ListFlags& flags) {
 
 void add_list_command(CLI::App& root, Session& session) {
   const auto flags = std::make_shared<ListFlags>();
-  CLI::App* verb = add_verb(root, {"list",
-                                   "List the virtual clusters",
-                                   {"kubectl vk8s list", "kubectl vk8s list -A -o wide",
-                                    "kubectl vk8s list -o json"}});
+  CLI::App* verb = add_verb(
+      root, {"list",
+             "List the virtual clusters",
+             {"kubectl vk8s list", "kubectl vk8s list -A -o wide", "kubectl vk8s list -o json"}});
   verb->alias("ls");
   verb->add_flag("-A,--all-namespaces", flags->all_namespaces, "Of every namespace");
   add_output_option(*verb, flags->format, {"json", "yaml", "wide", "name"});

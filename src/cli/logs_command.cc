@@ -55,9 +55,8 @@ Status follow_with_kubectl(Session& session, const LogFlags& flags,
 
 Status print_component(Session& session, const LogFlags& flags, const std::string& namespace_name,
                        const std::string& node) {
-  std::vector<std::string> arguments = {
-      "exec", pod_of(node), "-c", std::string(kVnodeContainer), "--", "tail", "-n",
-      std::to_string(flags.tail)};
+  std::vector<std::string> arguments = {"exec", pod_of(node), "-c", std::string(kVnodeContainer),
+                                        "--",   "tail",       "-n", std::to_string(flags.tail)};
   if (flags.follow) {
     arguments.push_back("-F");
   }

@@ -11,13 +11,13 @@ namespace vk8s::cli {
 struct NewCluster {
   std::string namespace_name;  // "" = left out
   std::string name;
-  std::string version;         // "" = the newest there is
+  std::string version;  // "" = the newest there is
   int workers = 0;
-  std::string cpu;             // limits of each node; "" = none
+  std::string cpu;  // limits of each node; "" = none
   std::string memory;
-  std::string storage;         // of each node's volume; "" = the API's default
+  std::string storage;  // of each node's volume; "" = the API's default
   std::string storage_class;
-  bool ephemeral = false;      // no volumes
+  bool ephemeral = false;  // no volumes
 };
 
 // Nodes are named <name>-master-1, <name>-worker-1, ... kInvalidArgument names the

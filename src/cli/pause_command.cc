@@ -51,9 +51,9 @@ Status run_resume(Session& session, const PauseFlags& flags) {
 
 void add_pause_command(CLI::App& root, Session& session) {
   const auto flags = std::make_shared<PauseFlags>();
-  CLI::App* verb = add_verb(root, {"pause",
-                                   "Stop a cluster's nodes and keep its volumes",
-                                   {"kubectl vk8s pause team-a"}});
+  CLI::App* verb = add_verb(
+      root,
+      {"pause", "Stop a cluster's nodes and keep its volumes", {"kubectl vk8s pause team-a"}});
   add_cluster_argument(*verb, flags->name);
   verb->add_flag("--force", flags->force, "Even if its state is lost, having no volume");
   add_connection_options(*verb, flags->connection);

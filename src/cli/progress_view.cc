@@ -58,9 +58,9 @@ std::vector<std::string> live_lines(const ClusterView& cluster,
   // Room for the heading, the message, the count of the rest, and the cursor's line.
   const std::vector<NodeView> nodes =
       most_interesting(cluster.nodes, size.rows > 5 ? size.rows - 4 : 1);
-  std::vector<std::string> lines = {
-      fmt::format("{}  {}  Kubernetes {}  {} nodes ready  {:.0f} s", cluster.name, cluster.phase,
-                  cluster.version, cluster.ready_nodes, elapsed.count())};
+  std::vector<std::string> lines = {fmt::format("{}  {}  Kubernetes {}  {} nodes ready  {:.0f} s",
+                                                cluster.name, cluster.phase, cluster.version,
+                                                cluster.ready_nodes, elapsed.count())};
   for (std::string& line : node_lines(nodes, size.columns)) {
     lines.push_back(std::move(line));
   }

@@ -95,9 +95,8 @@ void write_verb(std::string& out, const std::string& path, const CLI::App& verb)
 void write_tree(std::string& out, const std::string& prefix, const CLI::App& parent) {
   std::vector<const CLI::App*> verbs = parent.get_subcommands({});
   std::erase_if(verbs, [](const CLI::App* verb) { return verb->get_group().empty(); });
-  std::sort(verbs.begin(), verbs.end(), [](const CLI::App* a, const CLI::App* b) {
-    return a->get_name() < b->get_name();
-  });
+  std::sort(verbs.begin(), verbs.end(),
+            [](const CLI::App* a, const CLI::App* b) { return a->get_name() < b->get_name(); });
   for (const CLI::App* verb : verbs) {
     const std::string path = prefix + verb->get_name();
     if (verb->get_subcommands({}).empty()) {

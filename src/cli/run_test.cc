@@ -26,8 +26,7 @@ TEST_F(CliTest, PrintsTheVersionsOfHostAndController) {
     return kube::RawResponse{200, R"({"major":"1","minor":"37","gitVersion":"v1.37.2"})"};
   });
   host_.put(kube::resources::kDeployment,
-            {{"metadata",
-              {{"namespace", "vk8s-system"}, {"name", "vk8s-controller-manager"}}},
+            {{"metadata", {{"namespace", "vk8s-system"}, {"name", "vk8s-controller-manager"}}},
              {"spec",
               {{"template",
                 {{"spec", {{"containers", JsonArray{JsonObject{{"image", "r/c:v0.1"}}}}}}}}}}});
@@ -48,9 +47,8 @@ TEST_F(CliTest, ExplainsItselfAndItsExitCodes) {
 }
 
 TEST_F(CliTest, EveryVerbHasExamplesAndExitCodesInItsHelp) {
-  for (const char* verb :
-       {"create", "list", "get", "watch", "kubeconfig", "shell", "logs", "pause", "resume",
-        "delete", "doctor", "versions", "completion", "version"}) {
+  for (const char* verb : {"create", "list", "get", "watch", "kubeconfig", "shell", "logs", "pause",
+                           "resume", "delete", "doctor", "versions", "completion", "version"}) {
     const Outcome help = run({verb, "--help"});
     EXPECT_EQ(help.code, kExitOk) << verb;
     EXPECT_THAT(help.out, HasSubstr("Examples:\n  ")) << verb;
@@ -114,8 +112,7 @@ TEST_F(CliTest, TellsHowToInstallWhereTheKindIsUnknown) {
   host_.fail_next("list", kube::resources::kVk8s, unknown, 2);
   host_.fail_next("get", kube::resources::kVk8s, unknown);
   host_.fail_next("create", kube::resources::kVk8s, unknown);
-  for (const std::vector<std::string>& arguments :
-       std::vector<std::vector<std::string>>{
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
            {"list"}, {"watch", "x"}, {"get", "x"}, {"create", "x"}}) {
     const Outcome outcome = run(arguments);
     EXPECT_EQ(outcome.code, kExitNotFound);

@@ -14,14 +14,20 @@ namespace vk8s::cli {
 
 int exit_code_of(const Error& error) {
   switch (error.code()) {
-    case Errc::kInvalidArgument: return kExitUsage;
-    case Errc::kNotFound: return kExitNotFound;
+    case Errc::kInvalidArgument:
+      return kExitUsage;
+    case Errc::kNotFound:
+      return kExitNotFound;
     case Errc::kAlreadyExists:
-    case Errc::kConflict: return kExitConflict;
-    case Errc::kTimeout: return kExitTimeout;
+    case Errc::kConflict:
+      return kExitConflict;
+    case Errc::kTimeout:
+      return kExitTimeout;
     case Errc::kUnauthorized:
-    case Errc::kForbidden: return kExitForbidden;
-    default: return kExitFailed;
+    case Errc::kForbidden:
+      return kExitForbidden;
+    default:
+      return kExitFailed;
   }
 }
 

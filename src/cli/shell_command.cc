@@ -24,11 +24,11 @@ Status open_on_node(Session& session, HostApi& api, const ShellFlags& flags) {
   const ClusterView cluster = view_of(VK8S_TRY(api.get_cluster(flags.name)));
   const std::string node = VK8S_TRY(choose_node(cluster, flags.node));
   const char* input = session.surroundings().input_is_terminal ? "-it" : "-i";
-  const auto exit = VK8S_TRY(run_kubectl(
-      session.surroundings(), flags.connection, api.namespace_name(),
-      {.arguments = {"exec", input, pod_of(node), "-c", std::string(kVnodeContainer), "--",
-                     "/bin/sh"},
-       .on_line = {}}));
+  const auto exit =
+      VK8S_TRY(run_kubectl(session.surroundings(), flags.connection, api.namespace_name(),
+                           {.arguments = {"exec", input, pod_of(node), "-c",
+                                          std::string(kVnodeContainer), "--", "/bin/sh"},
+                            .on_line = {}}));
   session.exit_code = exit_code(exit);
   return {};
 }
@@ -42,8 +42,8 @@ Status open_here(Session& session, HostApi& api, const ShellFlags& flags) {
   command.environment["KUBECONFIG"] = path;
   const std::string shell = session.surroundings().variable("SHELL");
   command.argv = {shell.empty() ? "/bin/sh" : shell};
-  session.note(fmt::format("KUBECONFIG is that of cluster {} until you leave this shell.",
-                           flags.name));
+  session.note(
+      fmt::format("KUBECONFIG is that of cluster {} until you leave this shell.", flags.name));
   const auto exit =
       VK8S_TRY_CONTEXT(session.surroundings().run_program(command), "start the shell (SHELL)");
   session.exit_code = exit_code(exit);

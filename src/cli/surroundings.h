@@ -34,8 +34,8 @@ struct ForegroundCommand {
 // One thread: that of the verb. Verbs run the loop while they wait.
 struct Surroundings {
   EventLoop loop;
-  sys::Environment variables;           // HOME, KUBECONFIG, PATH, ...
-  std::istream* input = nullptr;        // none: nothing can be asked
+  sys::Environment variables;     // HOME, KUBECONFIG, PATH, ...
+  std::istream* input = nullptr;  // none: nothing can be asked
   bool input_is_terminal = false;
   // Of the terminal that standard output is; nothing if it is none, or cannot be drawn on.
   std::function<std::optional<TerminalSize>()> output_size = [] {

@@ -35,15 +35,19 @@ inline Json cluster_object(const std::string& name,
                               {"generation", 1},
                               {"creationTimestamp", "2026-05-01T09:00:00Z"}}},
       {"spec",
-       JsonObject{{"nodes",
-                   JsonArray{JsonObject{{"name", name + "-master-1"}, {"role", "master"}},
-                             JsonObject{{"name", name + "-worker-1"}, {"role", "worker"}}}}}}};
+       JsonObject{
+           {"nodes", JsonArray{JsonObject{{"name", name + "-master-1"}, {"role", "master"}},
+                               JsonObject{{"name", name + "-worker-1"}, {"role", "worker"}}}}}}};
 }
 
 inline Json node_status(const std::string& name, const std::string& role, const std::string& phase,
                         int progress, const std::string& message = "") {
-  return JsonObject{{"name", name},         {"role", role},       {"phase", phase},
-                    {"progress", progress}, {"message", message}, {"ip", "10.0.0.7"},
+  return JsonObject{{"name", name},
+                    {"role", role},
+                    {"phase", phase},
+                    {"progress", progress},
+                    {"message", message},
+                    {"ip", "10.0.0.7"},
                     {"kubeletVersion", "v1.37.2"}};
 }
 
@@ -71,8 +75,8 @@ class CliTest : public ::testing::Test {
   static constexpr const char* kHostServer = "https://host.example:6443";
 
   CliTest() {
-    around_.variables = {{"HOME", home()}, {"PATH", "/usr/bin:/bin"},
-                         {"KUBECONFIG", home() + "/host.yaml"}};
+    around_.variables = {
+        {"HOME", home()}, {"PATH", "/usr/bin:/bin"}, {"KUBECONFIG", home() + "/host.yaml"}};
     around_.now = [] { return *base::parse_time("2026-05-01T09:05:00Z"); };
     around_.sysctl_root = home() + "/sysctl";
     around_.connect = [this](kube::ClientConfig config) -> Result<std::shared_ptr<kube::Client>> {
@@ -138,8 +142,8 @@ class CliTest : public ::testing::Test {
 
   void put_kubeconfig_text(const std::string& cluster, const std::string& text) {
     host_.put(kube::resources::kSecret,
-              JsonObject{{"metadata", JsonObject{{"name", cluster + "-kubeconfig"},
-                                                 {"namespace", "research"}}},
+              JsonObject{{"metadata",
+                          JsonObject{{"name", cluster + "-kubeconfig"}, {"namespace", "research"}}},
                          {"data", JsonObject{{"kubeconfig", pki::base64_encode(text)}}}});
   }
 

@@ -29,9 +29,9 @@ Result<Json> read_kubeconfig(const std::string& path) {
   if (base::trim(text).empty()) {
     return Json(JsonObject());
   }
-  Json document = VK8S_TRY_CONTEXT(
-      kube::parse_yaml(text, {.max_bytes = kMaxBytes, .max_values = 20'000}), "kubeconfig {}",
-      path);
+  Json document =
+      VK8S_TRY_CONTEXT(kube::parse_yaml(text, {.max_bytes = kMaxBytes, .max_values = 20'000}),
+                       "kubeconfig {}", path);
   if (!document.is_object()) {
     return fail(Errc::kInvalidArgument, "kubeconfig {}: it is not a mapping", path);
   }
@@ -94,8 +94,8 @@ std::string default_path(const Surroundings& surroundings) {
 
 // All files that count, in one document; kNotFound where none exists.
 Result<Json> load(const Surroundings& surroundings, const ConnectionOptions& options) {
-  Json merged = JsonObject{
-      {"clusters", JsonArray()}, {"users", JsonArray()}, {"contexts", JsonArray()}};
+  Json merged =
+      JsonObject{{"clusters", JsonArray()}, {"users", JsonArray()}, {"contexts", JsonArray()}};
   const std::string listed =
       options.kubeconfig.empty() ? surroundings.variable("KUBECONFIG") : options.kubeconfig;
   std::vector<std::string> paths;
@@ -210,8 +210,8 @@ Result<HostConnection> find_host(const Surroundings& surroundings,
   return out;
 }
 
-Result<std::string> merge_target(const Surroundings& surroundings,
-                                 const ConnectionOptions& options, const std::string& file) {
+Result<std::string> merge_target(const Surroundings& surroundings, const ConnectionOptions& options,
+                                 const std::string& file) {
   if (!file.empty() || !options.kubeconfig.empty()) {
     return file.empty() ? options.kubeconfig : file;
   }
@@ -245,8 +245,8 @@ Result<Json> rename_kubeconfig(std::string_view issued, std::string_view name) {
   copy_text(part("clusters", "cluster"), "cluster",
             {"server", "certificate-authority-data", "tls-server-name"}, cluster);
   JsonObject user;
-  copy_text(part("users", "user"), "user",
-            {"client-certificate-data", "client-key-data", "token"}, user);
+  copy_text(part("users", "user"), "user", {"client-certificate-data", "client-key-data", "token"},
+            user);
   if (user.empty()) {
     return fail(Errc::kInvalidArgument, "kubeconfig: its user has no certificate and no token");
   }

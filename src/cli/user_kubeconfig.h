@@ -30,8 +30,8 @@ Result<HostConnection> find_host(const Surroundings& surroundings,
 
 // Where `kubeconfig --merge` writes: `file`, else --kubeconfig, else the first of
 // $KUBECONFIG, else ~/.kube/config.
-Result<std::string> merge_target(const Surroundings& surroundings,
-                                 const ConnectionOptions& options, const std::string& file);
+Result<std::string> merge_target(const Surroundings& surroundings, const ConnectionOptions& options,
+                                 const std::string& file);
 
 // A kubeconfig with one cluster, user and context of the given name, made of the
 // current context of `issued`. Only addresses, certificates and tokens are taken over:

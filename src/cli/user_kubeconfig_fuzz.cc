@@ -1,7 +1,6 @@
-#include "cli/user_kubeconfig.h"
-
 #include "base/fuzz.h"
 #include "cli/document_writer.h"
+#include "cli/user_kubeconfig.h"
 #include "kube/yaml.h"
 
 namespace {

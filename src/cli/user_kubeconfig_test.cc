@@ -11,7 +11,6 @@
 namespace vk8s::cli {
 namespace {
 
-
 class UserKubeconfig : public ::testing::Test {
  protected:
   std::string write(const std::string& name, const std::string& text) {
@@ -47,8 +46,8 @@ TEST_F(UserKubeconfig, TakesServerAndNamespaceOfTheCurrentContext) {
 TEST_F(UserKubeconfig, JoinsTheFilesOfTheListTheFirstWins) {
   write("ca.pem", "authority");
   around_.variables["KUBECONFIG"] =
-      write("a", kubeconfig("one")) + ":" + folder_.path() + "/absent:" +
-      write("b", kubeconfig("two", "current-context: two\n"));
+      write("a", kubeconfig("one")) + ":" + folder_.path() +
+      "/absent:" + write("b", kubeconfig("two", "current-context: two\n"));
   EXPECT_EQ(find_host(around_, {})->config.server, "https://two:6443");
   EXPECT_EQ(find_host(around_, {.context = "one"})->namespace_name, "ns-one");
   const auto unknown = find_host(around_, {.context = "three"});

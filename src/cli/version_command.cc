@@ -36,8 +36,7 @@ HostVersions ask_host(Session& session, const VersionFlags& flags) {
   }
   out.server = version->text;
   if (const auto deployment = api->get(kube::resources::kDeployment, controller_deployment())) {
-    out.controller_image =
-        clean_field(*deployment, "spec.template.spec.containers.0.image", 512);
+    out.controller_image = clean_field(*deployment, "spec.template.spec.containers.0.image", 512);
   }
   return out;
 }
@@ -65,9 +64,9 @@ Status print_version(Session& session, const VersionFlags& flags) {
   }
   session.print(fmt::format("kubectl-vk8s {}\nKubernetes {}", VK8S_VERSION, versions));
   if (!host.server.empty()) {
-    session.print(fmt::format("host {}\ncontroller {}", host.server,
-                              host.controller_image.empty() ? "not installed, or not readable"
-                                                            : host.controller_image));
+    session.print(fmt::format(
+        "host {}\ncontroller {}", host.server,
+        host.controller_image.empty() ? "not installed, or not readable" : host.controller_image));
   }
   return {};
 }

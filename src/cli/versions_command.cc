@@ -11,8 +11,7 @@ Status print_versions(Session& session, const OutputFormat& format) {
         {"VERSION", "KUBERNETES", "IMAGE", "DEFAULT", "END OF LIFE"}};
     for (const api::KubernetesRelease& release : api::releases()) {
       rows.push_back({std::string(release.minor), std::string(release.version),
-                      std::string(release.image),
-                      &release == api::releases().data() ? "yes" : "",
+                      std::string(release.image), &release == api::releases().data() ? "yes" : "",
                       release.is_end_of_life ? "yes" : ""});
     }
     session.print_table(rows);
@@ -34,9 +33,9 @@ Status print_versions(Session& session, const OutputFormat& format) {
 
 void add_versions_command(CLI::App& root, Session& session) {
   const auto format = std::make_shared<OutputFormat>(OutputFormat::kText);
-  CLI::App* verb = add_verb(root, {"versions",
-                                   "List the Kubernetes versions a cluster can have",
-                                   {"kubectl vk8s versions"}});
+  CLI::App* verb = add_verb(
+      root,
+      {"versions", "List the Kubernetes versions a cluster can have", {"kubectl vk8s versions"}});
   add_output_option(*verb, *format);
   set_action(*verb, session, format, print_versions);
 }

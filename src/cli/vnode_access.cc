@@ -11,9 +11,9 @@ namespace vk8s::cli {
 Result<std::string> choose_node(const ClusterView& cluster, std::string_view wanted) {
   std::vector<std::string> names;
   for (const NodeView& node : cluster.nodes) {
-    if (wanted.empty() ? node.role == "master"
-                       : node.name == wanted ||
-                             node.name == fmt::format("{}-{}", cluster.name, wanted)) {
+    if (wanted.empty()
+            ? node.role == "master"
+            : node.name == wanted || node.name == fmt::format("{}-{}", cluster.name, wanted)) {
       return node.name;
     }
     names.push_back(node.name);

@@ -86,11 +86,11 @@ Status run_watch(Session& session, const WatchFlags& flags) {
 
 void add_watch_command(CLI::App& root, Session& session) {
   const auto flags = std::make_shared<WatchFlags>();
-  CLI::App* verb = add_verb(
-      root, {"watch",
-             "Show what each node is doing, until the cluster is Running",
-             {"kubectl vk8s watch team-a", "kubectl vk8s watch team-a --follow",
-              "kubectl vk8s watch team-a --timeout 60 > steps.txt"}});
+  CLI::App* verb =
+      add_verb(root, {"watch",
+                      "Show what each node is doing, until the cluster is Running",
+                      {"kubectl vk8s watch team-a", "kubectl vk8s watch team-a --follow",
+                       "kubectl vk8s watch team-a --timeout 60 > steps.txt"}});
   add_cluster_argument(*verb, flags->name);
   verb->add_flag("-f,--follow", flags->follow, "Go on after it is Running, until interrupted");
   verb->add_option("--timeout", flags->timeout_seconds, "Seconds; 0 = without end")

@@ -13,8 +13,8 @@ using ::testing::Not;
 
 TEST_F(CliTest, WatchPrintsOnlyWhatChangesAndEndsWhenRunning) {
   put_cluster(cluster_in_phase("team-a", "Installing"));
-  put_while_watching({cluster_in_phase("team-a", "Installing"),
-                      cluster_in_phase("team-a", "Running")});
+  put_while_watching(
+      {cluster_in_phase("team-a", "Installing"), cluster_in_phase("team-a", "Running")});
   const Outcome outcome = run({"watch", "team-a"});
   EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
   const std::string first = "team-a-worker-1: Starting 40% starting kubelet\n";
@@ -84,9 +84,7 @@ TEST_F(CliTest, WatchEndsWithTheReasonOfAFailure) {
   EXPECT_THAT(outcome.err, HasSubstr("node name taken"));
 }
 
-TEST_F(CliTest, WatchNeedsACluster) {
-  EXPECT_EQ(run({"watch", "team-a"}).code, kExitNotFound);
-}
+TEST_F(CliTest, WatchNeedsACluster) { EXPECT_EQ(run({"watch", "team-a"}).code, kExitNotFound); }
 
 ClusterView small_cluster() {
   return view_of(cluster_in_phase("a", "Installing", "waits for a \xe2\x82\xac image"));

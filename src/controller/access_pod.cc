@@ -108,9 +108,7 @@ class AccessService final : public Resource {
 
 }  // namespace
 
-std::unique_ptr<Resource> make_access_deployment() {
-  return std::make_unique<AccessDeployment>();
-}
+std::unique_ptr<Resource> make_access_deployment() { return std::make_unique<AccessDeployment>(); }
 
 std::unique_ptr<Resource> make_access_service() { return std::make_unique<AccessService>(); }
 

@@ -58,14 +58,13 @@ AgentListener::AgentListener(EventLoop& loop, Timers& timers, http::Client& clie
 
 AgentListener::~AgentListener() = default;
 
-void AgentListener::follow(const kube::ObjectKey& cluster,
-                           const std::vector<AgentTarget>& targets,
+void AgentListener::follow(const kube::ObjectKey& cluster, const std::vector<AgentTarget>& targets,
                            std::shared_ptr<const http::TlsIdentity> identity) {
   {
     const std::lock_guard lock(mutex_);
     Known& known = known_[cluster];
-    const bool same_identity = !identity || (known.identity && known.identity->client_key_pem ==
-                                                                    identity->client_key_pem);
+    const bool same_identity =
+        !identity || (known.identity && known.identity->client_key_pem == identity->client_key_pem);
     if (same_identity && known.targets == targets) {
       return;
     }
@@ -156,9 +155,9 @@ void AgentListener::update(const kube::ObjectKey& cluster) {
 http::Request AgentListener::request(const Agent& agent, bool watch) const {
   const bool is_v6 = agent.target.address.find(':') != std::string::npos;
   http::Request out;
-  out.url = fmt::format("https://{0}{1}{2}:{3}/v1/status{4}", is_v6 ? "[" : "",
-                        agent.target.address, is_v6 ? "]" : "", agent.target.port,
-                        watch ? "?watch=1" : "");
+  out.url =
+      fmt::format("https://{0}{1}{2}:{3}/v1/status{4}", is_v6 ? "[" : "", agent.target.address,
+                  is_v6 ? "]" : "", agent.target.port, watch ? "?watch=1" : "");
   out.identity = agent.identity;
   out.server_name = agent.target.server_name;
   out.timeout = watch ? milliseconds(0) : milliseconds(10000);
@@ -247,10 +246,9 @@ void AgentListener::take_status(Agent& agent, std::string_view json) {
   const auto status = api::parse_node_status(json);
   if (!status || status->node != agent.target.node_name) {
     // Whatever else runs in there: it does not speak for this node.
-    log_.warning("status refused",
-                 {{"node", agent.target.node_name},
-                  {"error", status ? std::string("it is of another node")
-                                   : status.error().message()}});
+    log_.warning("status refused", {{"node", agent.target.node_name},
+                                    {"error", status ? std::string("it is of another node")
+                                                     : status.error().message()}});
     return;
   }
   agent.backoff = kFirstRetry;
@@ -288,8 +286,7 @@ void AgentListener::lose(const Agent& agent) {
 // The agent comes up, restarts, or is unreachable. That it was ready counts no
 // longer: whether the node is, its pod's readiness tells.
 void AgentListener::retry(Agent& agent, const std::string& why) {
-  log_.debug("agent is not heard",
-             {{"node", agent.target.node_name}, {"error", why}});
+  log_.debug("agent is not heard", {{"node", agent.target.node_name}, {"error", why}});
   agent.settle_timer.cancel();
   agent.is_ready = false;
   lose(agent);

@@ -25,8 +25,7 @@ class AgentListener final : public AgentMonitor {
 
   // on_change runs on the loop's thread each time a report has changed. timers
   // (which may be the loop itself) and client are used on the loop's thread.
-  AgentListener(EventLoop& loop, Timers& timers, http::Client& client, OnChange on_change,
-                Log log);
+  AgentListener(EventLoop& loop, Timers& timers, http::Client& client, OnChange on_change, Log log);
   // On the loop's thread, or after it has ended.
   ~AgentListener() override;
 

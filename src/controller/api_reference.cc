@@ -100,8 +100,7 @@ std::string bounds_of(const Json& schema) {
   if (base::find(schema, "additionalProperties") != nullptr) {
     return most("maxProperties", "entries");
   }
-  const bool is_quantity =
-      base::get_bool(schema, "x-kubernetes-int-or-string").value_or(false);
+  const bool is_quantity = base::get_bool(schema, "x-kubernetes-int-or-string").value_or(false);
   return is_quantity ? std::string() : most("maxLength", "characters");
 }
 
@@ -126,8 +125,7 @@ std::string default_of(const Json& schema) {
 
 std::string pattern_of(const Json& schema) {
   const std::string pattern = text(schema, "pattern");
-  const bool is_quantity =
-      base::get_bool(schema, "x-kubernetes-int-or-string").value_or(false);
+  const bool is_quantity = base::get_bool(schema, "x-kubernetes-int-or-string").value_or(false);
   return pattern.empty() || is_quantity ? std::string() : "Pattern " + code(pattern);
 }
 

@@ -34,8 +34,6 @@ class ApiServerService final : public Resource {
 
 }  // namespace
 
-std::unique_ptr<Resource> make_api_server_service() {
-  return std::make_unique<ApiServerService>();
-}
+std::unique_ptr<Resource> make_api_server_service() { return std::make_unique<ApiServerService>(); }
 
 }  // namespace vk8s::controller

@@ -89,10 +89,10 @@ BatchClient::Request create_request(const kube::Resource& resource, std::string 
 }
 
 BatchClient::Request update_request(const kube::Resource& resource, Json object) {
-  return [&resource, object = std::move(object)](kube::Client& client,
-                                                 kube::Client::Callback done) {
-    return client.update(resource, object, std::move(done));
-  };
+  return
+      [&resource, object = std::move(object)](kube::Client& client, kube::Client::Callback done) {
+        return client.update(resource, object, std::move(done));
+      };
 }
 
 BatchClient::Request apply_request(const kube::Resource& resource, Json object,

@@ -32,26 +32,27 @@ CachedWorld::CachedWorld(Timers& timers, kube::Client& client, OnChange on_chang
     options.projection = kube::keep_fields(std::move(fields));
     add(timers, client, std::move(options), of_label, log);
   };
-  owned(resources::kStatefulSet, {"metadata.annotations", "spec", "status.observedGeneration",
-                                  "status.updateRevision"});
+  owned(resources::kStatefulSet,
+        {"metadata.annotations", "spec", "status.observedGeneration", "status.updateRevision"});
   owned(resources::kService, {"spec"});
   owned(resources::kDeployment, {"spec"});
   owned(resources::kNetworkPolicy, {"spec"});
-  owned(resources::kPod,
-        {"status.podIP", "status.phase", "status.reason", "status.message", "status.conditions",
-         "status.containerStatuses"});
+  owned(resources::kPod, {"status.podIP", "status.phase", "status.reason", "status.message",
+                          "status.conditions", "status.containerStatuses"});
 
   kube::InformerOptions vk8s;
   vk8s.resource = resources::kVk8s;
-  vk8s.projection = kube::keep_fields(
-      {"metadata.annotations", "metadata.creationTimestamp", "spec", "status"});
-  add(timers, client, std::move(vk8s), [this](const Json& object) { tell_rivals(object); }, log);
+  vk8s.projection =
+      kube::keep_fields({"metadata.annotations", "metadata.creationTimestamp", "spec", "status"});
+  add(
+      timers, client, std::move(vk8s), [this](const Json& object) { tell_rivals(object); }, log);
 
   kube::InformerOptions nodes;
   nodes.resource = resources::kNode;
-  nodes.projection = kube::keep_fields({"spec.podCIDR", "status.addresses", "status.allocatable",
-                                         "status.conditions"});
-  add(timers, client, std::move(nodes), [this](const Json&) { tell_all(); }, log);
+  nodes.projection = kube::keep_fields(
+      {"spec.podCIDR", "status.addresses", "status.allocatable", "status.conditions"});
+  add(
+      timers, client, std::move(nodes), [this](const Json&) { tell_all(); }, log);
 }
 
 void CachedWorld::add(Timers& timers, kube::Client& client, kube::InformerOptions options,

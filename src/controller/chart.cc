@@ -44,7 +44,8 @@ appVersion: v{version}
 kubeVersion: ">=1.31.0-0"
 )";
 
-constexpr std::string_view kValues = R"(# The controller's image. A digest, if there is one, counts instead of the tag.
+constexpr std::string_view kValues =
+    R"(# The controller's image. A digest, if there is one, counts instead of the tag.
 image:
   repository: {repository}
   tag: v{version}

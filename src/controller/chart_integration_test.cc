@@ -43,8 +43,7 @@ class ChartTest : public testing::Test {
   }
 
   Result<std::string> run(std::vector<std::string> argv) const {
-    sys::SpawnOptions options{.argv = std::move(argv),
-                              .environment = sys::scrubbed_environment()};
+    sys::SpawnOptions options{.argv = std::move(argv), .environment = sys::scrubbed_environment()};
     options.environment["KUBECONFIG"] = kubeconfig();
     options.environment["HOME"] = folder_->path();  // Helm's cache as well
     return sys::check_command(std::move(options), {.timeout = std::chrono::seconds(60)});
@@ -121,8 +120,8 @@ tolerateControlPlane: true
 replicas: 2
 resources: {limits: {memory: 1Gi}}
 )"));
-  const auto rendered = helm({"template", "vk8s", repository("charts/vk8s"), "-f",
-                              folder_->path() + "/values.yaml"});
+  const auto rendered =
+      helm({"template", "vk8s", repository("charts/vk8s"), "-f", folder_->path() + "/values.yaml"});
   ASSERT_TRUE(rendered) << rendered.error().message();
   Objects objects = objects_of(*rendered);
   const JsonObject* data = base::get_object(objects.at("ConfigMap vk8s-controller-config"), "data");
@@ -164,11 +163,9 @@ TEST_F(ChartTest, IsInstalledUpgradedAndRemovedAndSoIsTheKustomizeBase) {
   const auto installed = helm({"install", "vk8s", chart, "--create-namespace"});
   ASSERT_TRUE(installed) << installed.error().message();
   EXPECT_EQ(field(deployment, ".spec.replicas").value_or(""), "1");
-  const std::string before =
-      field(deployment, ".spec.template.metadata.annotations").value_or("");
-  const auto upgraded =
-      helm({"upgrade", "vk8s", chart, "--set", "replicas=2", "--set",
-            "registryMirror=https://registry.example"});
+  const std::string before = field(deployment, ".spec.template.metadata.annotations").value_or("");
+  const auto upgraded = helm({"upgrade", "vk8s", chart, "--set", "replicas=2", "--set",
+                              "registryMirror=https://registry.example"});
   ASSERT_TRUE(upgraded) << upgraded.error().message();
   EXPECT_EQ(field(deployment, ".spec.replicas").value_or(""), "2");
   EXPECT_NE(field(deployment, ".spec.template.metadata.annotations").value_or(""), before)
@@ -182,8 +179,8 @@ TEST_F(ChartTest, IsInstalledUpgradedAndRemovedAndSoIsTheKustomizeBase) {
   ASSERT_TRUE(helm({"uninstall", "vk8s"}));
 
   for (int i = 0; i < 2; ++i) {
-    const auto applied = kubectl(
-        {"apply", "--server-side", "--force-conflicts", "-k", repository("config")});
+    const auto applied =
+        kubectl({"apply", "--server-side", "--force-conflicts", "-k", repository("config")});
     ASSERT_TRUE(applied) << applied.error().message();
   }
   EXPECT_EQ(field(deployment, ".spec.replicas").value_or(""), "1");

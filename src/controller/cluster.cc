@@ -19,10 +19,9 @@ std::string catalogue_image(const Settings& settings, const api::KubernetesRelea
 
 bool is_allowed(const Cluster& cluster, std::string_view image) {
   const auto& prefixes = cluster.settings.vnode_image_prefixes;
-  const bool of_catalogue =
-      std::any_of(api::releases().begin(), api::releases().end(), [&](const auto& release) {
-        return image == catalogue_image(cluster.settings, release);
-      });
+  const bool of_catalogue = std::any_of(
+      api::releases().begin(), api::releases().end(),
+      [&](const auto& release) { return image == catalogue_image(cluster.settings, release); });
   return of_catalogue || std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& prefix) {
            // Up to a boundary: "registry/vk8s" is no "registry/vk8s-of-others".
            return !prefix.empty() && image.starts_with(prefix) &&
@@ -85,18 +84,18 @@ JsonObject node_labels(const Cluster& cluster, const api::NodeSpec& node) {
 }
 
 bool is_labelled(const Cluster& cluster, const api::NodeSpec& node) {
-  return !node.labels.empty() || !node.taints.empty() ||
-         cluster.labelled_nodes.contains(node.name);
+  return !node.labels.empty() || !node.taints.empty() || cluster.labelled_nodes.contains(node.name);
 }
 
 Status check_policy(const Cluster& cluster) {
   for (const api::NodeSpec& node : cluster.vk8s.spec.nodes) {
     const std::string image = cluster.image_of(node);
     if (!is_allowed(cluster, image)) {
-      return fail(Errc::kForbidden,
-                  "node \"{}\": image {} is not of an allowed prefix: leave spec.nodes[].image out, "
-                  "or ask the administrator to allow it (--vnode-image-prefix)",
-                  node.name, image);
+      return fail(
+          Errc::kForbidden,
+          "node \"{}\": image {} is not of an allowed prefix: leave spec.nodes[].image out, "
+          "or ask the administrator to allow it (--vnode-image-prefix)",
+          node.name, image);
     }
     for (const Json& toleration : node.tolerations) {
       if (tolerates_control_plane(toleration) && !cluster.settings.tolerate_control_plane) {

@@ -26,19 +26,19 @@ inline constexpr std::string_view kLabelledAnnotation = "vk8s.sktelecom.com/labe
 
 // What the administrator decides for all clusters.
 struct Settings {
-  std::string image_registry;                     // before the catalogue's images; "" = none
+  std::string image_registry;                       // before the catalogue's images; "" = none
   std::map<std::string, std::string> vnode_images;  // instead of the catalogue's, by minor version
-  std::vector<std::string> vnode_image_prefixes;  // beside the catalogue's own images
-  bool tolerate_control_plane = false;            // may nodes tolerate control-plane taints
+  std::vector<std::string> vnode_image_prefixes;    // beside the catalogue's own images
+  bool tolerate_control_plane = false;              // may nodes tolerate control-plane taints
   // Where nodes look for the images of their pods, whatever registry these name.
-  std::string registry_mirror;                    // "https://registry.example:5000"; "" = none
-  std::string registry_ca_pem;                    // "" = the system's CAs
-  std::string host_api_address;                   // the host's own API server; "" = not an address
+  std::string registry_mirror;   // "https://registry.example:5000"; "" = none
+  std::string registry_ca_pem;   // "" = the system's CAs
+  std::string host_api_address;  // the host's own API server; "" = not an address
 };
 
 // What the host says.
 struct HostFacts {
-  std::string api_address;                  // cluster IP of Service <cr>; "" until it has one
+  std::string api_address;  // cluster IP of Service <cr>; "" until it has one
   int api_node_port = 0;
   std::vector<std::string> node_addresses;  // of the host's nodes, sorted
 };
@@ -53,10 +53,10 @@ struct Cluster {
   HostFacts host;
   std::map<std::string, std::string> pod_cidrs;  // by node name
   InnerNodePorts inner_ports;
-  std::set<std::string> labelled_nodes;          // that have kLabelledAnnotation
-  bool paused = false;                           // no pod is to run
-  api::FileSet pki;                              // of Secret <cr>-pki; empty until it is known
-  api::FileSet agent_ca;                         // of Secret <cr>-agent-ca, likewise
+  std::set<std::string> labelled_nodes;  // that have kLabelledAnnotation
+  bool paused = false;                   // no pod is to run
+  api::FileSet pki;                      // of Secret <cr>-pki; empty until it is known
+  api::FileSet agent_ca;                 // of Secret <cr>-agent-ca, likewise
 
   const std::string& name() const { return vk8s.metadata.name; }
   const std::string& namespace_name() const { return vk8s.metadata.namespace_name; }

@@ -143,8 +143,8 @@ void set_node_conditions(Conditions& conditions, const Observation& seen, bool i
                      : fmt::format("node {} is not ready", master->name));
   const std::string unready = names_of_unready(seen.nodes);
   const bool all = !seen.nodes.empty() && unready.empty();
-  const std::string which = all || seen.is_paused ? std::string()
-                                                  : fmt::format("not ready: {}", unready);
+  const std::string which =
+      all || seen.is_paused ? std::string() : fmt::format("not ready: {}", unready);
   conditions.set("NodesReady", all, all ? "AllReady" : not_ready, which);
   // A Node inside is Ready only with its pod network set up.
   conditions.set("NetworkReady", all, all ? "AllReady" : not_ready, which);
@@ -153,9 +153,9 @@ void set_node_conditions(Conditions& conditions, const Observation& seen, bool i
 }
 
 void set_problem_conditions(Conditions& conditions, const Observation& seen) {
-  for (const std::string_view type : {reason::kNameConflict, reason::kNodeNameConflict,
-                                      reason::kPortsNotOpen, reason::kLabelsNotApplied,
-                                      reason::kDrainingNode}) {
+  for (const std::string_view type :
+       {reason::kNameConflict, reason::kNodeNameConflict, reason::kPortsNotOpen,
+        reason::kLabelsNotApplied, reason::kDrainingNode}) {
     const bool is_so = seen.problem && seen.problem->reason == type;
     conditions.set_if_seen(type, is_so, is_so ? type : "Resolved",
                            is_so ? seen.problem->message : std::string());
@@ -170,16 +170,16 @@ void set_spec_conditions(Conditions& conditions, const api::Vk8s& vk8s) {
   for (const api::NodeSpec& node : vk8s.spec.nodes) {
     if (node.storage.ephemeral && node.storage.offers_volumes) {
       const bool is_master = node.role == api::NodeRole::kMaster;
-      ephemeral.push_back(fmt::format("node {} has no volume: {} lost when its pod goes", node.name,
-                                      is_master ? "the cluster's state is"
-                                                : "volumes inside that lie on it are"));
+      ephemeral.push_back(
+          fmt::format("node {} has no volume: {} lost when its pod goes", node.name,
+                      is_master ? "the cluster's state is" : "volumes inside that lie on it are"));
     }
   }
   conditions.set_if_seen("Ephemeral", !ephemeral.empty(),
                          ephemeral.empty() ? "Persistent" : "NoVolume",
                          fmt::format("{}", fmt::join(ephemeral, "; ")));
-  conditions.set_if_seen(
-      "KubeflowReady", false, "NotAvailable", "Kubeflow is not asked for any more");
+  conditions.set_if_seen("KubeflowReady", false, "NotAvailable",
+                         "Kubeflow is not asked for any more");
   if (vk8s.spec.kubeflow) {
     conditions.set("KubeflowReady", false, "UnsupportedVersion",
                    fmt::format("spec.kubeflow.version \"{}\": this release installs no Kubeflow",

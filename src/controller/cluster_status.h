@@ -15,10 +15,10 @@ namespace vk8s::controller {
 struct Observation {
   std::optional<Problem> problem;  // why it cannot go on
   std::vector<NodeObservation> nodes;
-  std::string missing;             // what the host lacks; "" = nothing
-  std::string version;             // "" = not known (an unsupported one is asked for)
-  std::string endpoint;            // "" = none yet
-  bool is_paused = false;          // told to stop its nodes
+  std::string missing;     // what the host lacks; "" = nothing
+  std::string version;     // "" = not known (an unsupported one is asked for)
+  std::string endpoint;    // "" = none yet
+  bool is_paused = false;  // told to stop its nodes
 };
 
 // previous: the status to go on from (phases and transition times). now: RFC 3339.

@@ -188,8 +188,9 @@ TEST_F(ClusterStatus, IsStableWhenNothingChanges) {
 }
 
 Json pod_with(std::string_view status) {
-  Json pod = base::parse_json(R"({"metadata":{"uid":"p","labels":{"controller-revision-hash":"r1"}}})")
-                 .value();
+  Json pod =
+      base::parse_json(R"({"metadata":{"uid":"p","labels":{"controller-revision-hash":"r1"}}})")
+          .value();
   pod.get_object()["status"] = base::parse_json(status).value();
   return pod;
 }
@@ -197,8 +198,10 @@ Json pod_with(std::string_view status) {
 TEST(ObserveNode, ReadsPodAndRevision) {
   const api::NodeSpec node = vk8s().master();
   Json set = base::parse_json(R"({"metadata":{"generation":2},
-      "status":{"observedGeneration":2,"updateRevision":"r2"}})").value();
-  const Json pod = pod_with(R"({"podIP":"10.0.0.1","conditions":[{"type":"Ready","status":"True"}]})");
+      "status":{"observedGeneration":2,"updateRevision":"r2"}})")
+                 .value();
+  const Json pod =
+      pod_with(R"({"podIP":"10.0.0.1","conditions":[{"type":"Ready","status":"True"}]})");
   NodeObservation seen = observe_node(node, &set, &pod);
   EXPECT_TRUE(seen.is_ready());
   EXPECT_TRUE(seen.is_outdated);
@@ -221,8 +224,9 @@ TEST(ObserveNode, NamesTheTroubleInTheHostsWords) {
   EXPECT_EQ(trouble(R"({"containerStatuses":[{"state":{"waiting":{"reason":"ErrImagePull",
                        "message":"not\u001b found"}}}]})"),
             "ErrImagePull: not? found");
-  EXPECT_EQ(trouble(R"({"containerStatuses":[{"state":{"waiting":{"reason":"ContainerCreating"}}}]})"),
-            "");
+  EXPECT_EQ(
+      trouble(R"({"containerStatuses":[{"state":{"waiting":{"reason":"ContainerCreating"}}}]})"),
+      "");
 }
 
 }  // namespace

@@ -36,8 +36,8 @@ class Host {
     host->admin_ = VK8S_TRY(host->loop_.run([&] {
       return kube::Client::create(host->loop_.loop(), host->server_->admin(), Log::silent());
     }));
-    host->agents_client_ = VK8S_TRY(
-        host->loop_.run([&] { return http::Client::create(host->loop_.loop(), {}, Log::silent()); }));
+    host->agents_client_ = VK8S_TRY(host->loop_.run(
+        [&] { return http::Client::create(host->loop_.loop(), {}, Log::silent()); }));
     VK8S_TRY(host->install());
     return host;
   }
@@ -177,8 +177,8 @@ class ControllerOnApiServer : public testing::Test {
       host_->loop_thread().tick(std::chrono::milliseconds(20));
     }
     const Json* shown = base::find(last, "status");
-    ADD_FAILURE() << resource.kind << " " << name << " is not as waited for: "
-                  << base::to_string(shown == nullptr ? last : *shown);
+    ADD_FAILURE() << resource.kind << " " << name
+                  << " is not as waited for: " << base::to_string(shown == nullptr ? last : *shown);
     return last;
   }
 
@@ -268,7 +268,8 @@ TEST_F(ControllerOnApiServer, SchemaTakesAManifestOfTheOlderOperator) {
                  {"name":"older-worker-1","role":"worker","image":"vk8s/vnode:v1.37.2",
                   "unknown":"pruned"}],
         "kubeflow":{"version":"1.2","email":"a@b.c","password":"p"},
-        "kubernetes":{"podNetworkCidr":"10.244.0.0/16","serviceCidr":"10.100.0.0/16"}}})").value();
+        "kubernetes":{"podNetworkCidr":"10.244.0.0/16","serviceCidr":"10.100.0.0/16"}}})")
+                       .value();
   EXPECT_EQ(refusal(old), "accepted");
   EXPECT_TRUE(host_->api().remove(resources::kVk8s, {std::string(kNamespace), "older"}));
 }
@@ -282,9 +283,12 @@ TEST_F(ControllerOnApiServer, MakesEveryObjectOfACluster) {
   EXPECT_EQ(base::get_string(vk8s, "status.kubeconfigSecret"), "whole-kubeconfig");
   const std::string uid(base::get_string(vk8s, "metadata.uid").value());
   const std::vector<std::pair<const kube::Resource*, std::string>> owned = {
-      {&resources::kService, "whole"},          {&resources::kService, "whole-peers"},
-      {&resources::kNetworkPolicy, "whole"},    {&resources::kSecret, "whole-pki"},
-      {&resources::kSecret, "whole-agent-ca"},  {&resources::kSecret, "whole-kubeconfig"},
+      {&resources::kService, "whole"},
+      {&resources::kService, "whole-peers"},
+      {&resources::kNetworkPolicy, "whole"},
+      {&resources::kSecret, "whole-pki"},
+      {&resources::kSecret, "whole-agent-ca"},
+      {&resources::kSecret, "whole-kubeconfig"},
       {&resources::kSecret, "whole-master-1-config"},
       {&resources::kSecret, "whole-worker-1-config"},
       {&resources::kStatefulSet, "whole-master-1"},
@@ -368,9 +372,10 @@ TEST_F(ControllerOnApiServer, PatchesANodeAndLosesNoTaintOfOthers) {
                                     node_metadata_patch(wanted, node).value());
   };
   const auto look = [&] { return host_->api().get(resources::kNode, key).value(); };
-  ASSERT_TRUE(host_->api().create(
-      resources::kNode, "", base::parse_json(R"({"apiVersion":"v1","kind":"Node","metadata":{
-          "name":"inner-worker","labels":{"theirs":"x"}}})").value()));
+  ASSERT_TRUE(host_->api().create(resources::kNode, "",
+                                  base::parse_json(R"({"apiVersion":"v1","kind":"Node","metadata":{
+          "name":"inner-worker","labels":{"theirs":"x"}}})")
+                                      .value()));
   api::NodeSpec wanted;
   wanted.labels = {{"zone", "a"}, {"node-role.kubernetes.io/gpu", ""}};
   wanted.taints = {{"gpu", "", "NoSchedule"}};

@@ -13,10 +13,12 @@ ControllerManager::ControllerManager(EventLoop& loop, kube::Client& client,
       options_(std::move(options)),
       log_(std::move(log)),
       batch_(loop, client),
-      world_(loop, client, [this](const kube::ObjectKey& key) { queue_.add(key); },
-             log_.child("cache")),
-      agents_(loop, loop, agents_client, [this](const kube::ObjectKey& key) { queue_.add(key); },
-              log_.child("agents")),
+      world_(
+          loop, client, [this](const kube::ObjectKey& key) { queue_.add(key); },
+          log_.child("cache")),
+      agents_(
+          loop, loop, agents_client, [this](const kube::ObjectKey& key) { queue_.add(key); },
+          log_.child("agents")),
       inner_(loop, log_.child("inner")),
       events_(loop, client, std::string(kFieldManager), options_.identity, log_.child("events")),
       reconciler_(Reconciler::Parts{

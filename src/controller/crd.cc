@@ -41,28 +41,26 @@ JsonObject cidr(std::string_view description, std::string_view field, std::strin
 
 JsonObject kubernetes_schema() {
   JsonObject properties;
-  properties["version"] =
-      pattern_text("Version of the virtual Kubernetes, such as \"1.37\". Without it: the version "
-                   "in the image's tag, else the newest there is.",
-                   32, R"(^v?1\.[0-9]{1,3}(\.[0-9]{1,3})?$)");
+  properties["version"] = pattern_text(
+      "Version of the virtual Kubernetes, such as \"1.37\". Without it: the version "
+      "in the image's tag, else the newest there is.",
+      32, R"(^v?1\.[0-9]{1,3}(\.[0-9]{1,3})?$)");
   properties["podNetworkCidr"] =
       cidr("Network of the pods inside. Immutable.", "spec.kubernetes.podNetworkCidr",
            api::kDefaultPodNetworkCidr, 8, 22);
-  properties["serviceCidr"] =
-      cidr("Network of the Services inside. Immutable.", "spec.kubernetes.serviceCidr",
-           api::kDefaultServiceCidr, 12, 24);
+  properties["serviceCidr"] = cidr("Network of the Services inside. Immutable.",
+                                   "spec.kubernetes.serviceCidr", api::kDefaultServiceCidr, 12, 24);
   const std::string_view overlap =
       "!isCIDR(self.podNetworkCidr) || !isCIDR(self.serviceCidr) || "
       "!(cidr(self.podNetworkCidr).containsIP(cidr(self.serviceCidr).ip()) || "
       "cidr(self.serviceCidr).containsIP(cidr(self.podNetworkCidr).ip()))";
-  return with_default(
-      with_rules(object("The virtual Kubernetes.", std::move(properties)),
-                 JsonArray{rule(overlap,
-                                "spec.kubernetes.serviceCidr must not overlap "
-                                "spec.kubernetes.podNetworkCidr",
-                                ".serviceCidr")}),
-      JsonObject{{"podNetworkCidr", Json(api::kDefaultPodNetworkCidr)},
-                 {"serviceCidr", Json(api::kDefaultServiceCidr)}});
+  return with_default(with_rules(object("The virtual Kubernetes.", std::move(properties)),
+                                 JsonArray{rule(overlap,
+                                                "spec.kubernetes.serviceCidr must not overlap "
+                                                "spec.kubernetes.podNetworkCidr",
+                                                ".serviceCidr")}),
+                      JsonObject{{"podNetworkCidr", Json(api::kDefaultPodNetworkCidr)},
+                                 {"serviceCidr", Json(api::kDefaultServiceCidr)}});
 }
 
 JsonObject resources_schema() {
@@ -78,15 +76,15 @@ JsonObject storage_schema() {
   properties["size"] = quantity("Size of the node's volume. Masters have 8Gi by default.");
   properties["storageClassName"] =
       text("StorageClass of the host. Without it: the host's default.", kMaxName);
-  properties["reclaim"] =
-      with_default(choice("What becomes of the volume when the node goes.", {"Delete", "Retain"}),
-                   "Delete");
-  properties["ephemeral"] =
-      flag("Keep the node's state in the pod: it is lost when the pod goes, with the volumes inside "
-           "that lie on the node.");
-  return object("The node's volume, where all its state lies, and the volumes inside. Workers have "
-                "none by default, and no volumes inside lie on these. Immutable.",
-                std::move(properties));
+  properties["reclaim"] = with_default(
+      choice("What becomes of the volume when the node goes.", {"Delete", "Retain"}), "Delete");
+  properties["ephemeral"] = flag(
+      "Keep the node's state in the pod: it is lost when the pod goes, with the volumes inside "
+      "that lie on the node.");
+  return object(
+      "The node's volume, where all its state lies, and the volumes inside. Workers have "
+      "none by default, and no volumes inside lie on these. Immutable.",
+      std::move(properties));
 }
 
 JsonObject toleration_schema() {
@@ -109,10 +107,10 @@ JsonObject taint_schema() {
 
 JsonObject node_schema() {
   JsonObject properties;
-  properties["name"] =
-      pattern_text("Name of the node, and of its StatefulSet on the host: two clusters of one "
-                   "namespace cannot share one.",
-                   kMaxNodeName, kDnsLabel);
+  properties["name"] = pattern_text(
+      "Name of the node, and of its StatefulSet on the host: two clusters of one "
+      "namespace cannot share one.",
+      kMaxNodeName, kDnsLabel);
   properties["role"] = choice("Immutable.", {"master", "worker"});
   properties["image"] =
       text("Image of the node. Without it: the one of spec.kubernetes.version.", 512);
@@ -126,10 +124,10 @@ JsonObject node_schema() {
                      fmt::format("spec.nodes[].labels must not have {}: it follows from "
                                  "spec.nodes[].storage",
                                  api::kVolumesLabel))});
-  properties["taints"] =
-      list("Taints of the Node inside. Edits reach a running node at once; taints set inside "
-           "stay. Those of node.kubernetes.io are Kubernetes' own.",
-           taint_schema(), 32);
+  properties["taints"] = list(
+      "Taints of the Node inside. Edits reach a running node at once; taints set inside "
+      "stay. Those of node.kubernetes.io are Kubernetes' own.",
+      taint_schema(), 32);
   properties["tolerations"] =
       list("Tolerations of the node's pod on the host.", toleration_schema(), 32);
   return with_rules(
@@ -144,8 +142,7 @@ JsonObject node_schema() {
 
 JsonObject nodes_schema() {
   JsonObject out = with_rules(
-      map_list("The nodes: one master, any number of workers.", node_schema(), kMaxNodes,
-               {"name"}),
+      map_list("The nodes: one master, any number of workers.", node_schema(), kMaxNodes, {"name"}),
       JsonArray{
           rule("self.exists(n, n.role == 'master')",
                "spec.nodes must have one node of role master"),
@@ -167,16 +164,15 @@ JsonObject ports_schema() {
       pattern_text("Or a Service inside, <namespace>/<name>: the node keeps a NodePort for it.",
                    127, "^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9]*[a-z0-9])?$");
   properties["nodePort"] = integer("Port of the host's nodes. Without it: any free one.", 1, 65535);
-  JsonObject item = with_rules(
-      object("", std::move(properties), {"port"}),
-      JsonArray{rule("!(has(self.targetPort) && has(self.service))",
-                     "spec.ports[]: set targetPort or service, not both", ".service")});
-  return with_rules(
-      map_list("Ports of the cluster that the host's network reaches.", std::move(item), kMaxPorts,
-               {"port", "protocol"}),
-      JsonArray{rule("self.all(p, !has(p.name) || "
-                     "self.filter(q, has(q.name) && q.name == p.name).size() == 1)",
-                     "spec.ports[].name must be unique")});
+  JsonObject item =
+      with_rules(object("", std::move(properties), {"port"}),
+                 JsonArray{rule("!(has(self.targetPort) && has(self.service))",
+                                "spec.ports[]: set targetPort or service, not both", ".service")});
+  return with_rules(map_list("Ports of the cluster that the host's network reaches.",
+                             std::move(item), kMaxPorts, {"port", "protocol"}),
+                    JsonArray{rule("self.all(p, !has(p.name) || "
+                                   "self.filter(q, has(q.name) && q.name == p.name).size() == 1)",
+                                   "spec.ports[].name must be unique")});
 }
 
 JsonObject name_reference(std::string_view description) {
@@ -190,19 +186,18 @@ JsonObject kubeflow_schema() {
   properties["version"] = text("", 32);
   properties["profile"] = text("Which of Kubeflow's components are installed.", 63);
   properties["email"] = text("The first user's.", 254);
-  properties["password"] =
-      text("Deprecated: it is moved to a Secret. Use passwordSecretRef.", 256);
+  properties["password"] = text("Deprecated: it is moved to a Secret. Use passwordSecretRef.", 256);
   properties["passwordSecretRef"] =
       name_reference("Secret of this namespace with the first user's password (key password).");
   return object("Kubeflow inside the cluster.", std::move(properties));
 }
 
 JsonObject address_list(std::string_view description, int max_items) {
-  return list(description,
-              with_rules(text("", 45),
-                         JsonArray{rule("isIP(self)",
-                                        "spec.network.upstreamDNS[] must be an IP address")}),
-              max_items);
+  return list(
+      description,
+      with_rules(text("", 45),
+                 JsonArray{rule("isIP(self)", "spec.network.upstreamDNS[] must be an IP address")}),
+      max_items);
 }
 
 JsonArray spec_rules() {
@@ -215,11 +210,11 @@ JsonArray spec_rules() {
                 fmt::format(".kubernetes.{}", field));
   };
   // Its volume is the cluster's state: under another name it would begin empty.
-  Json same_master =
-      rule("self.nodes.all(n, n.role != 'master' || "
-           "oldSelf.nodes.exists(o, o.name == n.name && o.role == 'master'))",
-           "spec.nodes[]: the master's name is immutable: its volume holds the cluster's state",
-           ".nodes");
+  Json same_master = rule(
+      "self.nodes.all(n, n.role != 'master' || "
+      "oldSelf.nodes.exists(o, o.name == n.name && o.role == 'master'))",
+      "spec.nodes[]: the master's name is immutable: its volume holds the cluster's state",
+      ".nodes");
   return JsonArray{same("podNetworkCidr"), same("serviceCidr"), std::move(same_master)};
 }
 

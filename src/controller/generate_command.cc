@@ -25,8 +25,8 @@ std::vector<GeneratedFile> files_of(std::string_view what) {
 }
 
 tl::unexpected<Error> unknown(std::string_view what) {
-  return fail(Errc::kInvalidArgument, "generate \"{}\": there are crd, rbac, manager, chart and api",
-              what);
+  return fail(Errc::kInvalidArgument,
+              "generate \"{}\": there are crd, rbac, manager, chart and api", what);
 }
 
 }  // namespace

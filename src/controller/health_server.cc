@@ -47,8 +47,7 @@ http::ServerResponse answer(const http::ServerRequest& request, const HealthSour
 
 }  // namespace
 
-Result<std::unique_ptr<http::Server>> start_health_server(EventLoop& loop,
-                                                          std::string_view address,
+Result<std::unique_ptr<http::Server>> start_health_server(EventLoop& loop, std::string_view address,
                                                           HealthSources sources, Log log) {
   http::ServerOptions options = VK8S_TRY(listen_options(address));
   const pki::KeyPair ca = VK8S_TRY(pki::create_ca({std::string(kControllerName) + "-ca", {}}));

@@ -19,8 +19,7 @@ struct HealthSources {
 };
 
 // address: "0.0.0.0:10301" or "[::]:10301"; port 0 is any.
-Result<std::unique_ptr<http::Server>> start_health_server(EventLoop& loop,
-                                                          std::string_view address,
+Result<std::unique_ptr<http::Server>> start_health_server(EventLoop& loop, std::string_view address,
                                                           HealthSources sources, Log log);
 
 }  // namespace vk8s::controller

@@ -44,8 +44,8 @@ std::optional<kube::ClientConfig> DialledInnerClusters::config_of(
 }
 
 Status DialledInnerClusters::adopt(const Cluster& cluster) {
-  kube::ClientConfig config = VK8S_TRY_CONTEXT(
-      make_config(cluster), "identity for the API server of {}", cluster.name());
+  kube::ClientConfig config =
+      VK8S_TRY_CONTEXT(make_config(cluster), "identity for the API server of {}", cluster.name());
   const std::lock_guard lock(mutex_);
   configs_.insert_or_assign(key_of(cluster), std::move(config));
   return {};

@@ -50,17 +50,19 @@ const Json* port_named_by(const api::PortSpec& wanted, const Json& target) {
 Result<Json> inner_port_service(const api::PortSpec& wanted, const Json& target) {
   const Json* selector = base::find(target, "spec.selector");
   if (selector == nullptr) {
-    return fail(Errc::kInvalidArgument,
-                "spec.ports[{}].service {}: that Service has no selector, so nobody knows its pods: "
-                "name one that has, or use targetPort",
-                wanted.name, wanted.service);
+    return fail(
+        Errc::kInvalidArgument,
+        "spec.ports[{}].service {}: that Service has no selector, so nobody knows its pods: "
+        "name one that has, or use targetPort",
+        wanted.name, wanted.service);
   }
   const Json* port = port_named_by(wanted, target);
   if (port == nullptr) {
-    return fail(Errc::kInvalidArgument,
-                "spec.ports[{}].service {}: that Service has several ports and none is {}: set port "
-                "to one of them",
-                wanted.name, wanted.service, wanted.port);
+    return fail(
+        Errc::kInvalidArgument,
+        "spec.ports[{}].service {}: that Service has several ports and none is {}: set port "
+        "to one of them",
+        wanted.name, wanted.service, wanted.port);
   }
   JsonObject inner_port;
   inner_port["name"] = wanted.name;
@@ -192,8 +194,7 @@ InnerPorts::Outcome InnerPorts::look(const Cluster& cluster) {
       out.ports[applied[i]->name] = static_cast<int>(*node_port);
     } else {
       complain(fmt::format("spec.ports[{}].service {}: {}", applied[i]->name, applied[i]->service,
-                           services[i] ? "no port was assigned"
-                                       : services[i].error().message()));
+                           services[i] ? "no port was assigned" : services[i].error().message()));
     }
   }
   if (out.trouble.empty()) {

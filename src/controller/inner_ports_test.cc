@@ -22,8 +22,7 @@ Json target(const char* spec) {
 }
 
 TEST(InnerPorts, PutsANodePortInFrontOfTheSamePods) {
-  const auto service = inner_port_service(
-      port_spec(443), target(R"({"selector":{"app":"gateway"},
+  const auto service = inner_port_service(port_spec(443), target(R"({"selector":{"app":"gateway"},
                                  "ports":[{"name":"status","port":15021},
                                           {"name":"https","port":443,"targetPort":8443}]})"));
   ASSERT_TRUE(service) << service.error().message();
@@ -54,12 +53,10 @@ TEST(InnerPorts, RefusesServicesItCannotStandFor) {
 TEST(InnerPorts, KnowsWhatTheHostsServiceLeadsToAlready) {
   api::Vk8sSpec spec;
   spec.ports = {port_spec(80)};
-  const Json service =
-      base::parse_json(R"({"spec":{"ports":[{"name":"web","targetPort":30123},
+  const Json service = base::parse_json(R"({"spec":{"ports":[{"name":"web","targetPort":30123},
                                             {"name":"other","targetPort":9}]}})")
-          .value();
-  EXPECT_THAT(open_inner_ports(spec, &service),
-              testing::ElementsAre(testing::Pair("web", 30123)));
+                           .value();
+  EXPECT_THAT(open_inner_ports(spec, &service), testing::ElementsAre(testing::Pair("web", 30123)));
   EXPECT_TRUE(open_inner_ports(spec, nullptr).empty());
 }
 

@@ -69,8 +69,7 @@ JsonArray cluster_rules() {
 
 JsonObject binding(std::string_view kind, std::string_view role_kind,
                    std::string_view namespace_name) {
-  JsonObject out =
-      object_of("rbac.authorization.k8s.io/v1", kind, kControllerName, namespace_name);
+  JsonObject out = object_of("rbac.authorization.k8s.io/v1", kind, kControllerName, namespace_name);
   out["roleRef"] = JsonObject{{"apiGroup", "rbac.authorization.k8s.io"},
                               {"kind", Json(role_kind)},
                               {"name", Json(kControllerName)}};
@@ -109,10 +108,9 @@ JsonObject container() {
   out["resources"] = JsonObject{{"limits", std::move(limits)}, {"requests", std::move(requests)}};
   out["volumeMounts"] = JsonArray{
       JsonObject{{"name", "config"}, {"mountPath", Json(kConfigFolder)}, {"readOnly", true}}};
-  out["securityContext"] =
-      JsonObject{{"allowPrivilegeEscalation", false},
-                 {"readOnlyRootFilesystem", true},
-                 {"capabilities", JsonObject{{"drop", JsonArray{"ALL"}}}}};
+  out["securityContext"] = JsonObject{{"allowPrivilegeEscalation", false},
+                                      {"readOnlyRootFilesystem", true},
+                                      {"capabilities", JsonObject{{"drop", JsonArray{"ALL"}}}}};
   return out;
 }
 

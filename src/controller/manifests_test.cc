@@ -14,7 +14,8 @@ TEST(Manifests, AreThoseThatAreCommitted) {
     const auto committed = sys::read_file(std::string(VK8S_SOURCE_DIR) + "/" + file.path);
     ASSERT_TRUE(committed) << committed.error().message();
     EXPECT_EQ(*committed, file.content)
-        << file.path << " differs: run `vk8s-controller generate --into .` and commit what it writes";
+        << file.path
+        << " differs: run `vk8s-controller generate --into .` and commit what it writes";
   }
 }
 

@@ -14,7 +14,8 @@ std::int64_t limit_of(const api::NodeSpec& node, std::string_view name,
                       Result<std::int64_t> (*parse)(std::string_view)) {
   const Json* limits = node.resources.if_contains("limits");
   const JsonObject* entries = limits == nullptr ? nullptr : limits->if_object();
-  const Json* limit = entries == nullptr ? nullptr : entries->if_contains({name.data(), name.size()});
+  const Json* limit =
+      entries == nullptr ? nullptr : entries->if_contains({name.data(), name.size()});
   if (limit == nullptr) {
     return 0;
   }
@@ -87,8 +88,7 @@ std::string node_config_fingerprint(const Cluster& cluster, const api::NodeSpec&
   api::NodeConfig config = node_config(without_host, node);
   config.labels.clear();
   config.taints.clear();
-  return fingerprint({base::to_string(api::to_json(config)),
-                      cluster.settings.registry_ca_pem});
+  return fingerprint({base::to_string(api::to_json(config)), cluster.settings.registry_ca_pem});
 }
 
 namespace {

@@ -71,9 +71,8 @@ BatchClient::Request evict(const kube::ObjectKey& pod, const api::ReleaseTraits&
 BatchClient::Request set_schedulable(const std::string& node, bool schedulable) {
   // null: the field goes, as with kubectl uncordon.
   const Json unschedulable = schedulable ? Json() : Json(true);
-  return merge_patch_request(
-      kube::resources::kNode, {"", node},
-      JsonObject{{"spec", JsonObject{{"unschedulable", unschedulable}}}});
+  return merge_patch_request(kube::resources::kNode, {"", node},
+                             JsonObject{{"spec", JsonObject{{"unschedulable", unschedulable}}}});
 }
 
 const Json* draining_since(const Json& stateful_set) {
@@ -88,8 +87,8 @@ BatchClient::Request annotate_draining(const Cluster& cluster, const Json& state
   return merge_patch_request(
       kube::resources::kStatefulSet,
       {cluster.namespace_name(), text(stateful_set, "metadata.name")},
-      JsonObject{{"metadata",
-                  JsonObject{{"annotations", JsonObject{{kDrainingAnnotation, since}}}}}});
+      JsonObject{
+          {"metadata", JsonObject{{"annotations", JsonObject{{kDrainingAnnotation, since}}}}}});
 }
 
 }  // namespace
@@ -110,7 +109,7 @@ std::vector<PodToEvict> pods_to_evict(const Json& pod_list, Drain why) {
 }
 
 OrProblem<std::chrono::seconds> NodeDrain::time_draining(const Cluster& cluster,
-                                                           const Json& stateful_set) {
+                                                         const Json& stateful_set) {
   if (const Json* since = draining_since(stateful_set)) {
     if (const auto begin = base::parse_time(std::string(since->get_string()))) {
       return std::chrono::duration_cast<std::chrono::seconds>(now_() - *begin);
@@ -159,10 +158,11 @@ std::optional<Problem> NodeDrain::take_back(const Cluster& cluster, const Json& 
     return std::nullopt;
   }
   const std::string node = text(stateful_set, "metadata.name");
-  const auto patched = inner_.run({cluster.namespace_name(), cluster.name()},
-                                  {set_schedulable(node, true)});
+  const auto patched =
+      inner_.run({cluster.namespace_name(), cluster.name()}, {set_schedulable(node, true)});
   if (!patched[0] && patched[0].error().code() != Errc::kNotFound) {
-    return Problem{{}, std::string(reason::kDrainingNode),
+    return Problem{{},
+                   std::string(reason::kDrainingNode),
                    fmt::format("node {} takes no pods yet: {}", node, patched[0].error().message()),
                    std::chrono::seconds(1)};
   }

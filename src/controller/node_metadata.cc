@@ -19,11 +19,14 @@ constexpr seconds kRetryAfter{5};
 constexpr int kRounds = 3;
 
 // Labels that the kubelet or the agents keep, whatever the spec once said.
-constexpr std::array<std::string_view, 8> kKeptByOthers = {
-    api::kVolumesLabel,         "kubernetes.io/hostname",
-    "kubernetes.io/os",         "kubernetes.io/arch",
-    "beta.kubernetes.io/os",    "beta.kubernetes.io/arch",
-    "node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/worker"};
+constexpr std::array<std::string_view, 8> kKeptByOthers = {api::kVolumesLabel,
+                                                           "kubernetes.io/hostname",
+                                                           "kubernetes.io/os",
+                                                           "kubernetes.io/arch",
+                                                           "beta.kubernetes.io/os",
+                                                           "beta.kubernetes.io/arch",
+                                                           "node-role.kubernetes.io/control-plane",
+                                                           "node-role.kubernetes.io/worker"};
 
 std::string text(const Json& object, std::string_view path) {
   return std::string(base::get_string(object, path).value_or(""));
@@ -55,10 +58,9 @@ JsonObject label_changes(const api::NodeSpec& wanted, const api::FromSpec& befor
     }
   }
   for (const std::string& key : before.labels) {
-    const bool is_ours = std::find(kKeptByOthers.begin(), kKeptByOthers.end(), key) ==
-                         kKeptByOthers.end();
-    if (is_ours && !wanted.labels.contains(key) &&
-        entry(node, "metadata.labels", key) != nullptr) {
+    const bool is_ours =
+        std::find(kKeptByOthers.begin(), kKeptByOthers.end(), key) == kKeptByOthers.end();
+    if (is_ours && !wanted.labels.contains(key) && entry(node, "metadata.labels", key) != nullptr) {
       out[key] = nullptr;
     }
   }
@@ -170,8 +172,7 @@ std::vector<NodeMetadata::Due> NodeMetadata::find_due(const Cluster& cluster,
   return out;
 }
 
-std::string NodeMetadata::ensure(const Cluster& cluster,
-                                 const std::vector<NodeObservation>& seen) {
+std::string NodeMetadata::ensure(const Cluster& cluster, const std::vector<NodeObservation>& seen) {
   const kube::ObjectKey key{cluster.namespace_name(), cluster.name()};
   std::vector<Due> due;
   {

@@ -35,8 +35,8 @@ class NodeMetadata {
 
  private:
   struct Known {
-    std::string wanted;   // labels and taints as the spec had them, and the pod
-    std::string trouble;  // "" = they are there
+    std::string wanted;    // labels and taints as the spec had them, and the pod
+    std::string trouble;   // "" = they are there
     base::WallTime until;  // when to try again
   };
   struct Due {

@@ -89,9 +89,9 @@ TEST(NodeMetadata, KeepsTheTaintsOfOthers) {
 }
 
 TEST(NodeMetadata, RemovesTheLastTaint) {
-  const auto patched = node_metadata_patch(
-      {}, node("{}", R"({"labels":[],"taints":["gpu:NoSchedule"]})",
-               R"([{"key":"gpu","effect":"NoSchedule"}])"));
+  const auto patched =
+      node_metadata_patch({}, node("{}", R"({"labels":[],"taints":["gpu:NoSchedule"]})",
+                                   R"([{"key":"gpu","effect":"NoSchedule"}])"));
   ASSERT_TRUE(patched);
   EXPECT_TRUE(base::find(*patched, "spec.taints")->is_null());
 }

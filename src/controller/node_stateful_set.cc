@@ -133,9 +133,9 @@ JsonObject config_volume(const Cluster& cluster, const api::NodeSpec& node) {
   JsonArray sources{secret_source(config_secret_of(node.name), {})};
   if (node.role == api::NodeRole::kMaster) {
     // Without ca.crt: every node's own Secret has that.
-    sources.push_back(secret_source(
-        cluster.pki_secret(), {"ca.key", "etcd-ca.crt", "etcd-ca.key", "front-proxy-ca.crt",
-                               "front-proxy-ca.key", "sa.pub", "sa.key"}));
+    sources.push_back(secret_source(cluster.pki_secret(),
+                                    {"ca.key", "etcd-ca.crt", "etcd-ca.key", "front-proxy-ca.crt",
+                                     "front-proxy-ca.key", "sa.pub", "sa.key"}));
   }
   JsonObject projected;
   projected["defaultMode"] = 0400;

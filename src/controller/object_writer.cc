@@ -123,8 +123,8 @@ OrProblem<std::vector<Json>> ObjectWriter::ensure(const Cluster& cluster,
         created.push_back(resources.size());  // no result is kept
       }
     } else if (!existing) {
-      creations.push_back(create_request(*ref.resource, ref.key.namespace_name,
-                                         resources[i]->desired(cluster)));
+      creations.push_back(
+          create_request(*ref.resource, ref.key.namespace_name, resources[i]->desired(cluster)));
       created.push_back(i);
     } else if (!ours) {
       note(conflict_problem(cluster, ref, *existing));

@@ -80,8 +80,7 @@ std::string label_of(const Json& object, std::string_view name) {
 
 }  // namespace
 
-NodeObservation observe_node(const api::NodeSpec& node, const Json* stateful_set,
-                             const Json* pod) {
+NodeObservation observe_node(const api::NodeSpec& node, const Json* stateful_set, const Json* pod) {
   NodeObservation out;
   out.name = node.name;
   out.role = node.role;

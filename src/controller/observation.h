@@ -26,7 +26,7 @@ struct NodeObservation {
   std::string name;
   api::NodeRole role = api::NodeRole::kMaster;
   bool has_pod = false;
-  bool is_leaving = false;   // the pod is being deleted
+  bool is_leaving = false;  // the pod is being deleted
   bool pod_ready = false;
   bool is_outdated = false;  // the pod is of an earlier revision of its StatefulSet
   std::string pod_uid;

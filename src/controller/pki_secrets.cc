@@ -56,10 +56,10 @@ class AgentCaSecret final : public SecretResource {
 
   Result<Content> content(const Cluster& cluster, const Content& existing,
                           pki::WallTime now) const override {
-    Content out = VK8S_TRY(keep_or_create(
-        ref(cluster), existing,
-        {"agent-ca.crt", "agent-ca.key", "agent-client.crt", "agent-client.key"},
-        api::create_agent_ca, cluster.name()));
+    Content out = VK8S_TRY(
+        keep_or_create(ref(cluster), existing,
+                       {"agent-ca.crt", "agent-ca.key", "agent-client.crt", "agent-client.key"},
+                       api::create_agent_ca, cluster.name()));
     // The reader's certificate lives a year, its CA as long as the cluster.
     if (VK8S_TRY(api::first_renewal(out.files)) <= now) {
       const api::FileSet renewed = VK8S_TRY(api::renew_agent_client(out.files));
@@ -75,8 +75,6 @@ class AgentCaSecret final : public SecretResource {
 
 std::unique_ptr<SecretResource> make_pki_secret() { return std::make_unique<PkiSecret>(); }
 
-std::unique_ptr<SecretResource> make_agent_ca_secret() {
-  return std::make_unique<AgentCaSecret>();
-}
+std::unique_ptr<SecretResource> make_agent_ca_secret() { return std::make_unique<AgentCaSecret>(); }
 
 }  // namespace vk8s::controller

@@ -24,9 +24,9 @@ TEST(PodCidrs, AreGivenInOrder) {
 }
 
 TEST(PodCidrs, AreKeptWhenNodesComeAndGo) {
-  const auto cidrs = assign_pod_cidrs(
-      spec_with({"m", "new", "b"}),
-      {{"m", "10.4.0.0/24"}, {"b", "10.4.2.0/24"}, {"leaving", "10.4.1.0/24"}});
+  const auto cidrs =
+      assign_pod_cidrs(spec_with({"m", "new", "b"}),
+                       {{"m", "10.4.0.0/24"}, {"b", "10.4.2.0/24"}, {"leaving", "10.4.1.0/24"}});
   ASSERT_TRUE(cidrs);
   EXPECT_EQ(cidrs->at("m"), "10.4.0.0/24");
   EXPECT_EQ(cidrs->at("b"), "10.4.2.0/24");

@@ -20,9 +20,8 @@ class PortsService final : public Resource {
 
   bool is_wanted(const Cluster& cluster) const override {
     const auto& ports = cluster.vk8s.spec.ports;
-    return std::any_of(ports.begin(), ports.end(), [&](const api::PortSpec& port) {
-      return target_port(cluster, port) != 0;
-    });
+    return std::any_of(ports.begin(), ports.end(),
+                       [&](const api::PortSpec& port) { return target_port(cluster, port) != 0; });
   }
 
   Json desired(const Cluster& cluster) const override {

@@ -39,7 +39,8 @@ std::optional<Problem> version_conflict(const api::Vk8s& vk8s,
   if (!from || !to || *from == *to || *from + 1 == *to) {
     return std::nullopt;
   }
-  return Problem{api::phase::kFail, std::string(reason::kUnsupportedVersion),
+  return Problem{api::phase::kFail,
+                 std::string(reason::kUnsupportedVersion),
                  fmt::format("spec.kubernetes.version {}: the cluster runs {}, and Kubernetes goes "
                              "up one minor version at a time and never down: set a version it can "
                              "go to, or create another cluster",
@@ -65,7 +66,8 @@ std::optional<Problem> node_name_conflict(const api::Vk8s& vk8s, const World& wo
     for (const Json& node : *nodes) {
       const std::string name = text(node, "name");
       if (vk8s.find_node(name) != nullptr) {
-        return Problem{api::phase::kFail, std::string(reason::kNodeNameConflict),
+        return Problem{api::phase::kFail,
+                       std::string(reason::kNodeNameConflict),
                        fmt::format("node name \"{}\" is taken by Vk8s {}/{}: choose another, such "
                                    "as {}-{}",
                                    name, vk8s.metadata.namespace_name,
@@ -110,7 +112,8 @@ std::optional<Problem> network_conflict(const Cluster& cluster, const World& wor
     }
     for (const Cidr& of_host : host_networks(cluster.settings, world)) {
       if (cidr->overlaps(of_host)) {
-        return Problem{api::phase::kFail, std::string(reason::kNetworkConflict),
+        return Problem{api::phase::kFail,
+                       std::string(reason::kNetworkConflict),
                        fmt::format("spec.kubernetes.{} {} overlaps {} of the host: create the "
                                    "cluster with another network",
                                    field, network, of_host.to_string()),
@@ -127,17 +130,19 @@ Status check_installed(const Cluster& cluster) {
   const auto& nodes = cluster.vk8s.spec.nodes;
   const std::string minor(cluster.release.minor);
   if (images.empty() || images.contains(minor) || !cluster.settings.image_registry.empty() ||
-      std::none_of(nodes.begin(), nodes.end(), [](const auto& node) { return node.image.empty(); })) {
+      std::none_of(nodes.begin(), nodes.end(),
+                   [](const auto& node) { return node.image.empty(); })) {
     return {};
   }
   std::vector<std::string_view> installed;
   for (const auto& [version, image] : images) {
     installed.push_back(version);
   }
-  return fail(Errc::kUnsupported,
-              "spec.kubernetes.version: Kubernetes {0} is not installed here: use one of {1}, or "
-              "ask the administrator for it (--vnode-image {0}=REFERENCE; quickstart.sh --version {0})",
-              minor, fmt::join(installed, ", "));
+  return fail(
+      Errc::kUnsupported,
+      "spec.kubernetes.version: Kubernetes {0} is not installed here: use one of {1}, or "
+      "ask the administrator for it (--vnode-image {0}=REFERENCE; quickstart.sh --version {0})",
+      minor, fmt::join(installed, ", "));
 }
 
 std::map<std::string, std::string> assigned_pod_cidrs(const std::vector<World::Object>& sets) {
@@ -159,8 +164,7 @@ std::map<std::string, std::string> assigned_pod_cidrs(const std::vector<World::O
 
 OrProblem<Cluster> prepare_cluster(const api::Vk8s& vk8s, const Settings& settings,
                                    const World& world) {
-  const auto release =
-      api::resolve_release(vk8s.spec.kubernetes_version, vk8s.master().image);
+  const auto release = api::resolve_release(vk8s.spec.kubernetes_version, vk8s.master().image);
   if (!release) {
     return tl::unexpected<Problem>(problem_of(reason::kUnsupportedVersion, release.error()));
   }
@@ -182,8 +186,8 @@ OrProblem<Cluster> prepare_cluster(const api::Vk8s& vk8s, const Settings& settin
     return tl::unexpected<Problem>(*std::move(conflict));
   }
   const kube::ObjectKey key{vk8s.metadata.namespace_name, vk8s.metadata.name};
-  auto cidrs = assign_pod_cidrs(vk8s.spec, assigned_pod_cidrs(objects_of_cluster(
-                                               world, kube::resources::kStatefulSet, key)));
+  auto cidrs = assign_pod_cidrs(
+      vk8s.spec, assigned_pod_cidrs(objects_of_cluster(world, kube::resources::kStatefulSet, key)));
   if (!cidrs) {
     return tl::unexpected<Problem>(problem_of(reason::kInvalidSpec, cidrs.error()));
   }
@@ -200,10 +204,11 @@ std::optional<Problem> reason_to_wait(const api::Vk8s& vk8s) {
   if (network == vk8s.metadata.annotations.end() || network->second != "false") {
     return std::nullopt;
   }
-  return Problem{api::phase::kWaitingNetwork, std::string(reason::kWaitingForNetwork),
-                 fmt::format("annotation {} is \"false\": waiting until it is not",
-                             api::kNetworkAnnotation),
-                 {}};
+  return Problem{
+      api::phase::kWaitingNetwork,
+      std::string(reason::kWaitingForNetwork),
+      fmt::format("annotation {} is \"false\": waiting until it is not", api::kNetworkAnnotation),
+      {}};
 }
 
 std::optional<Problem> refuse_pause(const api::Vk8s& vk8s) {
@@ -212,7 +217,8 @@ std::optional<Problem> refuse_pause(const api::Vk8s& vk8s) {
   if (!vk8s.wants_pause() || !vk8s.master().storage.ephemeral || is_forced) {
     return std::nullopt;
   }
-  return Problem{{}, std::string(reason::kPauseRefused),
+  return Problem{{},
+                 std::string(reason::kPauseRefused),
                  fmt::format("not paused: node {} has no volume, so the cluster's state would be "
                              "lost; annotate {}=true to pause all the same",
                              vk8s.master().name, api::kForcePauseAnnotation),

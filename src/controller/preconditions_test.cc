@@ -23,7 +23,8 @@ class Preconditions : public testing::Test {
   void add_host_node(const std::string& name, const std::string& address, bool ready = true) {
     Json node = base::parse_json(R"({"metadata":{},"status":{"addresses":[
         {"type":"Hostname","address":"x"},{"type":"InternalIP","address":""}],
-        "conditions":[{"type":"Ready","status":"True"}]}})").value();
+        "conditions":[{"type":"Ready","status":"True"}]}})")
+                    .value();
     set(node, "metadata.name", Json(name));
     set(node, "status.addresses.1.address", Json(address));
     set(node, "status.conditions.0.status", ready ? "True" : "False");
@@ -45,9 +46,9 @@ TEST_F(Preconditions, HoldForAnAdmittedCluster) {
 }
 
 TEST_F(Preconditions, RefuseNetworksOfTheHost) {
-  world_.put(kube::resources::kNode,
-             base::parse_json(R"({"metadata":{"name":"a"},"spec":{"podCIDR":"100.72.3.0/24"}})")
-                 .value());
+  world_.put(
+      kube::resources::kNode,
+      base::parse_json(R"({"metadata":{"name":"a"},"spec":{"podCIDR":"100.72.3.0/24"}})").value());
   EXPECT_EQ(reason_of(vk8s()), "NetworkConflict");
   FakeWorld empty;
   Settings settings;
@@ -60,9 +61,11 @@ TEST_F(Preconditions, RefuseNetworksOfTheHost) {
 
 TEST_F(Preconditions, RefuseToGoDownOrToSkipAVersion) {
   api::Vk8s upgraded = vk8s();
-  for (const auto& [running, reason] : std::vector<std::pair<const char*, const char*>>{
-           {"1.37.1", ""}, {"1.36.4", ""}, {"1.35.9", "UnsupportedVersion"},
-           {"1.38.0", "UnsupportedVersion"}}) {
+  for (const auto& [running, reason] :
+       std::vector<std::pair<const char*, const char*>>{{"1.37.1", ""},
+                                                        {"1.36.4", ""},
+                                                        {"1.35.9", "UnsupportedVersion"},
+                                                        {"1.38.0", "UnsupportedVersion"}}) {
     upgraded.status.version = running;
     EXPECT_EQ(reason_of(upgraded), reason) << running;
   }
@@ -71,7 +74,8 @@ TEST_F(Preconditions, RefuseToGoDownOrToSkipAVersion) {
 TEST_F(Preconditions, KeepThePodNetworkOfANode) {
   world_.put(kube::resources::kStatefulSet, base::parse_json(R"({"metadata":{
       "namespace":"team-a","name":"demo-worker-1","labels":{"clusterName":"demo"},
-      "annotations":{"vk8s.sktelecom.com/pod-cidr":"100.72.9.0/24"}}})").value());
+      "annotations":{"vk8s.sktelecom.com/pod-cidr":"100.72.9.0/24"}}})")
+                                                .value());
   EXPECT_EQ(prepare_cluster(vk8s(), {}, world_)->pod_cidrs.at("demo-worker-1"), "100.72.9.0/24");
 }
 

@@ -13,8 +13,8 @@ namespace vk8s::controller {
 
 struct Problem {
   std::string_view phase = api::phase::kFail;  // "" = as the nodes say
-  std::string reason;   // CamelCase, of the condition Ready
-  std::string message;  // what was attempted, on what, what to do
+  std::string reason;                          // CamelCase, of the condition Ready
+  std::string message;                         // what was attempted, on what, what to do
   // When to look again; 0 = when something changes.
   std::chrono::seconds retry_after{0};
 };

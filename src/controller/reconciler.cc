@@ -106,9 +106,9 @@ Result<Reconciler::Outcome> Reconciler::reconcile(const kube::ObjectKey& key) {
   }
   auto vk8s = api::parse_vk8s(*object);
   if (!vk8s) {
-    parts_.log.warning("a Vk8s the schema should have refused",
-                       {{"vk8s", key.namespace_name + "/" + key.name},
-                        {"error", vk8s.error().message()}});
+    parts_.log.warning(
+        "a Vk8s the schema should have refused",
+        {{"vk8s", key.namespace_name + "/" + key.name}, {"error", vk8s.error().message()}});
     return tl::unexpected<Error>(vk8s.error());
   }
   if (vk8s->metadata.being_deleted) {
@@ -147,8 +147,8 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
       open_inner_ports(vk8s.spec, writer_.known(make_ports_service()->ref(*cluster)).get());
   cluster->labelled_nodes = labelled_nodes(*cluster, writer_);
   const bool is_new = vk8s.status.observed_generation == 0;
-  const bool has_master = writer_.known(make_node_stateful_set(vk8s.master().name)
-                                            ->ref(*cluster)) != nullptr;
+  const bool has_master =
+      writer_.known(make_node_stateful_set(vk8s.master().name)->ref(*cluster)) != nullptr;
   if (!has_master) {
     seen.problem = reason_to_wait(vk8s);
   }
@@ -262,9 +262,9 @@ std::optional<Problem> Reconciler::write_services(Cluster& cluster) {
   cluster.host.api_node_port =
       static_cast<int>(base::get_int(service, "spec.ports.0.nodePort").value_or(0));
   if (cluster.host.api_address.empty()) {
-    return write_problem(Error(Errc::kUnavailable, fmt::format("Service {}/{} has no cluster IP",
-                                                               cluster.namespace_name(),
-                                                               cluster.api_service())));
+    return write_problem(
+        Error(Errc::kUnavailable, fmt::format("Service {}/{} has no cluster IP",
+                                              cluster.namespace_name(), cluster.api_service())));
   }
   return std::nullopt;
 }
@@ -311,8 +311,8 @@ void Reconciler::observe(const Cluster& cluster, Observation& seen) {
   const kube::ObjectKey key = key_of(cluster);
   std::vector<AgentTarget> targets;
   for (const api::NodeSpec& node : cluster.vk8s.spec.nodes) {
-    const auto set = parts_.world.get(kube::resources::kStatefulSet,
-                                      {cluster.namespace_name(), node.name});
+    const auto set =
+        parts_.world.get(kube::resources::kStatefulSet, {cluster.namespace_name(), node.name});
     auto pod =
         parts_.world.get(kube::resources::kPod, {cluster.namespace_name(), pod_of(node.name)});
     if (pod && base::get_string(*pod, "metadata.labels.clusterName") != cluster.name()) {
@@ -384,9 +384,8 @@ std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
       return waiting;
     }
   }
-  const auto removed = parts_.client.run_one(
-      remove_request(kube::resources::kPod, {cluster.namespace_name(), pod_of(node.name)},
-                     node.pod_uid));
+  const auto removed = parts_.client.run_one(remove_request(
+      kube::resources::kPod, {cluster.namespace_name(), pod_of(node.name)}, node.pod_uid));
   if (!removed && removed.error().code() != Errc::kNotFound) {
     return write_problem(removed.error());
   }
@@ -409,7 +408,8 @@ std::optional<Problem> Reconciler::empty_node(const Cluster& cluster, const std:
   if (progress->waits_for.empty() || progress->timed_out) {
     return std::nullopt;
   }
-  return Problem{{}, std::string(reason::kDrainingNode),
+  return Problem{{},
+                 std::string(reason::kDrainingNode),
                  fmt::format("node {} is replaced: waiting for {}", name, progress->waits_for),
                  seconds(1)};
 }
@@ -471,7 +471,8 @@ std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster, con
       return std::move(progress).error();
     }
     if (!progress->waits_for.empty() && !progress->timed_out) {
-      return Problem{{}, std::string(reason::kDrainingNode),
+      return Problem{{},
+                     std::string(reason::kDrainingNode),
                      fmt::format("node {} leaves: waiting for {}", name, progress->waits_for),
                      seconds(1)};
     }
@@ -524,8 +525,7 @@ Status Reconciler::report(const Json& object, const api::Vk8s& vk8s, const Obser
       }
     }
   }
-  api::Vk8sStatus status =
-      compute_status(vk8s, previous, seen, base::format_time(parts_.now()));
+  api::Vk8sStatus status = compute_status(vk8s, previous, seen, base::format_time(parts_.now()));
   if (status == previous) {
     return {};
   }
@@ -566,9 +566,9 @@ void Reconciler::tell(const Json& object, const api::Vk8sStatus& status, const O
                           seen.problem->reason != reason::kDrainingNode;
   std::string reason = seen.problem ? seen.problem->reason : status.phase;
   std::erase(reason, ' ');
-  parts_.announce(object, is_trouble || status.phase == api::phase::kFail, reason,
-                  status.message.empty() ? fmt::format("the cluster is {}", status.phase)
-                                         : status.message);
+  parts_.announce(
+      object, is_trouble || status.phase == api::phase::kFail, reason,
+      status.message.empty() ? fmt::format("the cluster is {}", status.phase) : status.message);
 }
 
 }  // namespace vk8s::controller

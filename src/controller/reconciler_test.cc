@@ -124,12 +124,11 @@ class ReconcilerTest : public testing::Test {
         inner_(loop_.loop(), *inner_server_),
         front_(*server_),
         client_(loop_.loop(), front_, std::chrono::seconds(10)),
-        reconciler_(Reconciler::Parts{
-            client_, world_, agents_, inner_,
-            [this](const Json&, bool, std::string_view reason, const std::string&) {
-              announced_.emplace_back(reason);
-            },
-            Settings(), Log::silent(), [this] { return now_; }}) {
+        reconciler_(
+            Reconciler::Parts{client_, world_, agents_, inner_,
+                              [this](const Json&, bool, std::string_view reason,
+                                     const std::string&) { announced_.emplace_back(reason); },
+                              Settings(), Log::silent(), [this] { return now_; }}) {
     store_vk8s(vk8s_object());
   }
   ~ReconcilerTest() override {
@@ -204,8 +203,7 @@ class ReconcilerTest : public testing::Test {
       server_->put(resources::kPod, pod);
       Json set_object = *server_->peek(resources::kStatefulSet, {"team-a", node});
       set(set_object, "status.updateRevision", "new");
-      set(set_object, "status.observedGeneration",
-          *base::find(set_object, "metadata.generation"));
+      set(set_object, "status.observedGeneration", *base::find(set_object, "metadata.generation"));
       server_->put(resources::kStatefulSet, set_object);
     });
   }
@@ -226,7 +224,8 @@ class ReconcilerTest : public testing::Test {
   void put_pod(const std::string& node, bool ready) {
     Json pod = base::parse_json(R"({"apiVersion":"v1","kind":"Pod","metadata":{
         "namespace":"team-a","labels":{"app":"vk8s","clusterName":"demo"}},
-        "status":{"podIP":"10.0.0.9","conditions":[{"type":"Ready","status":"False"}]}})").value();
+        "status":{"podIP":"10.0.0.9","conditions":[{"type":"Ready","status":"False"}]}})")
+                   .value();
     set(pod, "metadata.name", Json(node + "-0"));
     set(pod, "metadata.uid", Json("uid-" + node));
     set(pod, "status.conditions.0.status", ready ? "True" : "False");
@@ -234,8 +233,8 @@ class ReconcilerTest : public testing::Test {
   }
 
   const std::vector<std::string> names_ = {
-      "demo", "demo-peers", "demo-ports", "demo-access-svc", "demo-access-pod", "demo-master-1",
-      "demo-worker-1", "demo-master-1-0", "demo-worker-1-0"};
+      "demo",          "demo-peers",    "demo-ports",      "demo-access-svc", "demo-access-pod",
+      "demo-master-1", "demo-worker-1", "demo-master-1-0", "demo-worker-1-0"};
   kube::testing::LoopThread loop_;
   std::unique_ptr<kube::FakeClient> server_;
   std::unique_ptr<kube::FakeClient> inner_server_;
@@ -312,8 +311,8 @@ TEST_F(ReconcilerTest, GoesOnFromAHalfDoneStateOfAnEarlierProcess) {
   ASSERT_TRUE(reconcile());
   const Json pki = object(resources::kSecret, "demo-pki");
   FakeAgents agents;
-  Reconciler reborn(Reconciler::Parts{
-      client_, world_, agents, inner_, {}, Settings(), Log::silent()});
+  Reconciler reborn(
+      Reconciler::Parts{client_, world_, agents, inner_, {}, Settings(), Log::silent()});
   sync();
   clear_requests();
   ASSERT_TRUE(reborn.reconcile(kDemo));
@@ -324,7 +323,8 @@ TEST_F(ReconcilerTest, GoesOnFromAHalfDoneStateOfAnEarlierProcess) {
 
 TEST_F(ReconcilerTest, NeverTouchesWhatIsSomebodyElses) {
   const Json theirs = base::parse_json(R"({"apiVersion":"v1","kind":"Secret","metadata":{
-      "namespace":"team-a","name":"demo-pki"},"data":{"mine":"eA=="}})").value();
+      "namespace":"team-a","name":"demo-pki"},"data":{"mine":"eA=="}})")
+                          .value();
   loop_.run([&] { server_->put(resources::kSecret, theirs); });
   ASSERT_TRUE(reconcile());
   EXPECT_EQ(status().phase, "Fail");
@@ -340,7 +340,8 @@ TEST_F(ReconcilerTest, WaitsForAnEarlierClusterOfTheSameName) {
   loop_.run([&] {
     server_->put(resources::kService, base::parse_json(R"({"apiVersion":"v1","kind":"Service",
         "metadata":{"namespace":"team-a","name":"demo-peers","ownerReferences":[{"kind":"Vk8s",
-        "name":"demo","uid":"uid-before","controller":true}]}})").value());
+        "name":"demo","uid":"uid-before","controller":true}]}})")
+                                          .value());
   });
   const auto outcome = reconcile();
   ASSERT_TRUE(outcome);
@@ -411,13 +412,12 @@ TEST_F(ReconcilerTest, DrainsANodeBeforeItLeaves) {
   const auto waiting = reconcile();
   ASSERT_TRUE(waiting);
   EXPECT_TRUE(waiting->again);
-  EXPECT_THAT(evicted,
-              testing::ElementsAre("/api/v1/namespaces/default/pods/web/eviction"));
+  EXPECT_THAT(evicted, testing::ElementsAre("/api/v1/namespaces/default/pods/web/eviction"));
   EXPECT_EQ(api::find_condition(status().conditions, "Ready")->reason, "DrainingNode");
   EXPECT_FALSE(object(resources::kStatefulSet, "demo-worker-1").is_null());
-  EXPECT_EQ(base::get_bool(inner_object(resources::kNode, {"", "demo-worker-1"}),
-                           "spec.unschedulable"),
-            true);
+  EXPECT_EQ(
+      base::get_bool(inner_object(resources::kNode, {"", "demo-worker-1"}), "spec.unschedulable"),
+      true);
 
   remove_inner(resources::kPod, {"default", "web"});
   ASSERT_TRUE(reconcile());
@@ -467,9 +467,8 @@ TEST_F(ReconcilerTest, RemovesANodeThatDoesNotDrainAfterAWhile) {
 
 TEST_F(ReconcilerTest, OpensTheServicesThatPortsName) {
   Json with_port = vk8s_object();
-  set(with_port, "spec.ports", JsonArray{JsonObject{{"name", "web"},
-                                                    {"port", 80},
-                                                    {"service", "default/web"}}});
+  set(with_port, "spec.ports",
+      JsonArray{JsonObject{{"name", "web"}, {"port", 80}, {"service", "default/web"}}});
   store_vk8s(with_port);
   ASSERT_TRUE(reconcile());
   put_pod("demo-master-1", true);
@@ -510,9 +509,7 @@ class NodeMetadataTest : public ReconcilerTest {
     put_pod("demo-worker-1", true);
   }
 
-  static Json taint(const char* key) {
-    return JsonObject{{"key", key}, {"effect", "NoSchedule"}};
-  }
+  static Json taint(const char* key) { return JsonObject{{"key", key}, {"effect", "NoSchedule"}}; }
   void edit(JsonObject labels, JsonArray taints) {
     set(spec_, "spec.nodes.1.labels", std::move(labels));
     set(spec_, "spec.nodes.1.taints", std::move(taints));
@@ -560,10 +557,12 @@ TEST_F(NodeMetadataTest, EditsReachTheNodeAndLeaveItsPod) {
   EXPECT_THAT(taints(), testing::ElementsAre("node.kubernetes.io/not-ready", "edge"));
   EXPECT_EQ(*base::find(object(resources::kStatefulSet, "demo-worker-1"), "spec.template"),
             pod_template);
-  const std::string config = pki::base64_decode(
-      *base::get_object(object(resources::kSecret, "demo-worker-1-config"), "data")
-           ->at("node.json")
-           .if_string()).value();
+  const std::string config =
+      pki::base64_decode(
+          *base::get_object(object(resources::kSecret, "demo-worker-1-config"), "data")
+               ->at("node.json")
+               .if_string())
+          .value();
   EXPECT_THAT(config, HasSubstr(R"("disk":"ssd")")) << "a later start sees them";
 
   edit(JsonObject(), JsonArray());
@@ -590,8 +589,8 @@ TEST_F(NodeMetadataTest, RemovesWhatWasEditedAwayWhileNoControllerRan) {
   sync();
   inner_requests();
   FakeAgents agents;
-  Reconciler reborn(Reconciler::Parts{
-      client_, world_, agents, inner_, {}, Settings(), Log::silent()});
+  Reconciler reborn(
+      Reconciler::Parts{client_, world_, agents, inner_, {}, Settings(), Log::silent()});
   ASSERT_TRUE(reborn.reconcile(kDemo));
   EXPECT_THAT(inner_requests(), testing::ElementsAre(kGetWorker, kPatchWorker));
   EXPECT_EQ(labels(), (JsonObject{{"theirs", "x"}}));
@@ -725,8 +724,7 @@ TEST_F(ReconcilerTest, EmptiesANodeBeforeItIsReplacedAndTakesItBack) {
   EXPECT_TRUE(waiting->again);
   EXPECT_EQ(status().phase, "Running");
   EXPECT_THAT(status().message, HasSubstr("node demo-worker-1 is replaced: waiting for 1 pod"));
-  EXPECT_THAT(evicted,
-              testing::ElementsAre("/api/v1/namespaces/default/pods/web/eviction"));
+  EXPECT_THAT(evicted, testing::ElementsAre("/api/v1/namespaces/default/pods/web/eviction"));
   EXPECT_FALSE(object(resources::kPod, "demo-worker-1-0").is_null());
   EXPECT_EQ(base::get_bool(inner_object(resources::kNode, node), "spec.unschedulable"), true);
 
@@ -744,7 +742,8 @@ TEST_F(ReconcilerTest, ReplacesANodeThatDoesNotEmptyAfterAWhile) {
   put_pod_of_revision("demo-master-1", "new");
   put_pod_of_revision("demo-worker-1", "old");
   put_inner(resources::kNode, R"({"metadata":{"name":"demo-worker-1"}})");
-  put_inner(resources::kPod, R"({"metadata":{"namespace":"default","name":"stuck","ownerReferences":[
+  put_inner(resources::kPod,
+            R"({"metadata":{"namespace":"default","name":"stuck","ownerReferences":[
       {"kind":"ReplicaSet","name":"web","controller":true}],
       "deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"nodeName":"demo-worker-1"}})");
   ASSERT_TRUE(reconcile());
@@ -774,8 +773,7 @@ TEST_F(ReconcilerTest, MovesAPlainPasswordIntoASecret) {
   EXPECT_EQ(base::find(moved, "spec.kubeflow.password"), nullptr);
   EXPECT_EQ(base::get_string(moved, "spec.kubeflow.passwordSecretRef.name"),
             "demo-kubeflow-password");
-  EXPECT_EQ(base::get_string(object(resources::kSecret, "demo-kubeflow-password"),
-                             "data.password"),
+  EXPECT_EQ(base::get_string(object(resources::kSecret, "demo-kubeflow-password"), "data.password"),
             pki::base64_encode("plain-text"));
   EXPECT_THAT(announced_, Contains("PlainPassword"));
 }

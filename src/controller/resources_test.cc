@@ -184,18 +184,16 @@ TEST(NodeStatefulSet, KeepsEphemeralStateInThePod) {
 TEST(NodeStatefulSet, HasNoPodWhilePaused) {
   Cluster cluster = demo_cluster();
   cluster.paused = true;
-  EXPECT_EQ(base::get_int(make_node_stateful_set("demo-master-1")->desired(cluster),
-                          "spec.replicas"),
-            0);
+  EXPECT_EQ(
+      base::get_int(make_node_stateful_set("demo-master-1")->desired(cluster), "spec.replicas"), 0);
 }
 
 TEST(NodeStatefulSet, ReservesLittleUnlessAskedFor) {
   Cluster cluster = demo_cluster();
   const auto requests = [&](std::string_view resources) {
     cluster.vk8s.spec.nodes[0].resources = base::parse_json(resources).value().get_object();
-    return base::to_string(
-        *base::find(make_node_stateful_set("demo-master-1")->desired(cluster),
-                    "spec.template.spec.containers.0.resources.requests"));
+    return base::to_string(*base::find(make_node_stateful_set("demo-master-1")->desired(cluster),
+                                       "spec.template.spec.containers.0.resources.requests"));
   };
   EXPECT_EQ(requests(R"({"limits":{"cpu":"2","memory":"4Gi"}})"),
             R"({"cpu":"100m","memory":"512Mi"})");

@@ -57,7 +57,8 @@ TEST_F(Secrets, PkiIsMadeOnceAndKept) {
 }
 
 TEST_F(Secrets, AgentCaIsAnotherThanTheClusters) {
-  EXPECT_FALSE(pki::is_signed_by(cluster_.agent_ca.at("agent-client.crt"), cluster_.pki.at("ca.crt")));
+  EXPECT_FALSE(
+      pki::is_signed_by(cluster_.agent_ca.at("agent-client.crt"), cluster_.pki.at("ca.crt")));
   EXPECT_EQ(pki::parse_certificate(cluster_.agent_ca.at("agent-client.crt"))->subject.common_name,
             "vk8s-controller");
 }
@@ -94,8 +95,8 @@ TEST_F(Secrets, MasterIsToldEveryNameOfItsApiServer) {
   EXPECT_EQ(config->api_server, "");
   EXPECT_EQ(config->cpu_millis, 2000);
   EXPECT_EQ(config->memory_bytes, 4LL << 30);
-  for (const char* name : {"demo.team-a.svc", "10.96.0.7", "192.0.2.10", "192.0.2.11",
-                           "k8s.example"}) {
+  for (const char* name :
+       {"demo.team-a.svc", "10.96.0.7", "192.0.2.10", "192.0.2.11", "k8s.example"}) {
     EXPECT_THAT(config->api_server_sans, Contains(name));
   }
 }

@@ -45,8 +45,8 @@ TEST_F(SampleTest, IsRunningWithANodeOnEachHostNode) {
   EXPECT_EQ(base::get_string(*vk8s, "status.phase"), "Running");
   EXPECT_EQ(base::get_string(*vk8s, "status.readyNodes"), "2/2");
   EXPECT_EQ(base::get_string(*vk8s, "status.version"), "1.37.2");
-  const auto where = kubectl()({"get", "pods", "-l", "clusterName=vk8s-1-37", "-o",
-                                "jsonpath={.items[*].spec.nodeName}"});
+  const auto where = kubectl()(
+      {"get", "pods", "-l", "clusterName=vk8s-1-37", "-o", "jsonpath={.items[*].spec.nodeName}"});
   ASSERT_TRUE(ok(where));
   EXPECT_THAT(*where, HasSubstr("host-1"));
   EXPECT_THAT(*where, HasSubstr("host-2"));
@@ -69,8 +69,8 @@ TEST_F(SampleTest, ServesADeploymentByItsDnsNameFromEveryNode) {
         return Answer{answers.size() == 3, answer ? *answer : answer.error().message()};
       },
       seconds(60), "all three pods answer")));
-  const auto nodes = inside()(
-      {"get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].spec.nodeName}"});
+  const auto nodes =
+      inside()({"get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].spec.nodeName}"});
   ASSERT_TRUE(ok(nodes));
   EXPECT_THAT(*nodes, HasSubstr("vk8s-1-37-master-1"));
   EXPECT_THAT(*nodes, HasSubstr("vk8s-1-37-worker-1"));
@@ -91,11 +91,12 @@ TEST_F(SampleTest, GivesLogsExecAndPortForward) {
   EXPECT_EQ(*hostname, "client\n");
   // A shell of the test's own: forward, fetch, stop.
   const auto fetched = run(
-      {.argv = {"bash", "-c",
-                "set -eu; exec 3< <(\"$KUBECTL\" port-forward --address 127.0.0.1 svc/web :80 2>&1); "
-                "forward=$!; trap 'kill $forward' EXIT; "
-                "read -r -u 3 line; port=${line#*127.0.0.1:}; port=${port%% *}; "
-                "curl -sS --max-time 10 \"http://127.0.0.1:$port/\""},
+      {.argv =
+           {"bash", "-c",
+            "set -eu; exec 3< <(\"$KUBECTL\" port-forward --address 127.0.0.1 svc/web :80 2>&1); "
+            "forward=$!; trap 'kill $forward' EXIT; "
+            "read -r -u 3 line; port=${line#*127.0.0.1:}; port=${port%% *}; "
+            "curl -sS --max-time 10 \"http://127.0.0.1:$port/\""},
        .environment = {{"KUBECTL", inside().program()}, {"KUBECONFIG", inside().kubeconfig()}}});
   ASSERT_TRUE(ok(fetched));
   EXPECT_THAT(*fetched, HasSubstr("web-"));

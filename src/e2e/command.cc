@@ -48,8 +48,7 @@ Status Kubectl::apply(std::string manifest) const {
 Status Kubectl::wait(Arguments what, const std::string& condition,
                      std::chrono::seconds limit) const {
   what.insert(what.begin(), "wait");
-  what.insert(what.end(),
-              {"--for=" + condition, fmt::format("--timeout={}s", limit.count())});
+  what.insert(what.end(), {"--for=" + condition, fmt::format("--timeout={}s", limit.count())});
   VK8S_TRY((*this)(std::move(what), {}, limit + kSlack));
   return {};
 }

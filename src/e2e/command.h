@@ -27,8 +27,9 @@ class Kubectl {
   Kubectl(std::string program, std::string kubeconfig);
 
   using Arguments = std::vector<std::string>;
-  Result<std::string> operator()(Arguments arguments, std::string standard_input = {},
-                                 std::chrono::milliseconds timeout = std::chrono::seconds(60)) const;
+  Result<std::string> operator()(
+      Arguments arguments, std::string standard_input = {},
+      std::chrono::milliseconds timeout = std::chrono::seconds(60)) const;
   // `get ... -o json`.
   Result<Json> get(Arguments what) const;
   Status apply(std::string manifest) const;

@@ -28,9 +28,9 @@ TEST_F(FaultsTest, BecomesRunningThoughTheControllerIsKilledAgainAndAgain) {
   ensure_namespace("killed");
   ASSERT_TRUE(ok(kubectl().apply(vk8s_manifest("killed", "one", 1))));
   for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE(ok(kubectl()({"-n", "vk8s-system", "delete", "pod", "-l",
-                              "app=vk8s-controller-manager", "--grace-period=0", "--force",
-                              "--wait=false"})));
+    ASSERT_TRUE(
+        ok(kubectl()({"-n", "vk8s-system", "delete", "pod", "-l", "app=vk8s-controller-manager",
+                      "--grace-period=0", "--force", "--wait=false"})));
   }
   ASSERT_TRUE(ok(kubectl().wait({"-n", "killed", "vk8s/one"}, "jsonpath={.status.phase}=Running",
                                 seconds(120))));
@@ -78,8 +78,8 @@ TEST_F(FaultsTest, ComesBackWithItsStateWhenThePodsOfItsNodesAreDeleted) {
         {"-n", "pods", "get", "vk8s", "one", "-o", "jsonpath={.status.readyNodes}"}, "2/2",
         seconds(90))));
   }
-  ASSERT_TRUE(ok(cluster->kubectl().wait_for_output({"get", "deployment", "web"}, "2/2",
-                                                    seconds(60))));
+  ASSERT_TRUE(
+      ok(cluster->kubectl().wait_for_output({"get", "deployment", "web"}, "2/2", seconds(60))));
   const auto nodes = cluster->kubectl()({"get", "nodes", "--no-headers"});
   ASSERT_TRUE(ok(nodes));
   EXPECT_THAT(*nodes, testing::Not(HasSubstr("NotReady")));
@@ -173,7 +173,12 @@ spec:
     resources: {limits: {cpu: "4", memory: 8Gi, nvidia.com/gpu: "1"}}
 )")));
   const std::vector<std::string> conditions = {
-      "-n", "old", "get", "vk8s", "vk8s-1-20", "-o",
+      "-n",
+      "old",
+      "get",
+      "vk8s",
+      "vk8s-1-20",
+      "-o",
       "jsonpath={range .status.conditions[*]}{.type}={.status} {.message}\n{end}"};
   for (const char* cause : {"nvidia.com/gpu", "scale/node.gpu.type=tesla-v100", "1.4",
                             "registry.example.com/vk8s:v1.20.2"}) {

@@ -65,14 +65,16 @@ void HostTest::TearDown() {
   const auto show = [this](std::vector<std::string> arguments) {
     const std::string title = fmt::format("{}", fmt::join(arguments, " "));
     const auto text = kubectl()(std::move(arguments));
-    std::cout << "---- kubectl " << title << "\n" << (text ? *text : text.error().message()) << "\n";
+    std::cout << "---- kubectl " << title << "\n"
+              << (text ? *text : text.error().message()) << "\n";
   };
   show({"get", "vk8s,statefulsets,pods,pvc,pv", "-A", "-o", "wide"});
   show({"get", "events", "-A", "--sort-by=.lastTimestamp"});
   show({"describe", "vk8s", "-A"});
   show({"-n", "vk8s-system", "logs", "deployment/vk8s-controller-manager", "--tail=100"});
-  const auto nodes = kubectl()({"get", "pods", "-A", "-l", "app=vk8s", "-o",
-                                R"(jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {end})"});
+  const auto nodes =
+      kubectl()({"get", "pods", "-A", "-l", "app=vk8s", "-o",
+                 R"(jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {end})"});
   for (const std::string_view pod : base::split(nodes.value_or(""), ' ')) {
     if (const std::size_t slash = pod.find('/'); slash != std::string_view::npos) {
       show({"-n", std::string(pod.substr(0, slash)), "logs", std::string(pod.substr(slash + 1)),

@@ -82,10 +82,10 @@ Result<std::string> Host::cli(std::vector<std::string> arguments, seconds timeou
 
 Result<std::string> Host::script(std::vector<std::string> argv, seconds timeout) const {
   argv.front() = fmt::format("{}/{}", VK8S_SOURCE_DIR, argv.front());
-  Command command{.argv = std::move(argv),
-                  .environment = {{"KUBECTL", kubectl().program()},
-                                  {"KUBECONFIG", kubectl().kubeconfig()}},
-                  .timeout = timeout};
+  Command command{
+      .argv = std::move(argv),
+      .environment = {{"KUBECTL", kubectl().program()}, {"KUBECONFIG", kubectl().kubeconfig()}},
+      .timeout = timeout};
   share_cache(command.environment);
   return run(command);
 }
@@ -116,9 +116,9 @@ Result<VirtualCluster> VirtualCluster::create(const Host& host, const std::strin
 
 Result<VirtualCluster> VirtualCluster::attach(const Host& host, const std::string& namespace_name,
                                               const std::string& name) {
-  const std::string text = VK8S_TRY(
-      host.kubectl()({"-n", namespace_name, "get", "secret", name + "-kubeconfig", "-o",
-                      "go-template={{.data.kubeconfig | base64decode}}"}));
+  const std::string text =
+      VK8S_TRY(host.kubectl()({"-n", namespace_name, "get", "secret", name + "-kubeconfig", "-o",
+                               "go-template={{.data.kubeconfig | base64decode}}"}));
   const std::string path = fmt::format("{}/{}-{}.kubeconfig", host.folder(), namespace_name, name);
   VK8S_TRY(sys::write_file(path, text, {.mode = 0600}));
   return VirtualCluster(host, namespace_name, name, Kubectl(host.kubectl().program(), path));

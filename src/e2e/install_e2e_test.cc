@@ -19,8 +19,12 @@ class InstallTest : public HostTest {
   }
 
   Result<std::string> install(std::vector<std::string> more = {}) const {
-    std::vector<std::string> argv = {"install.sh", host().registry(), kRange, "--push-registry",
-                                     host().writable_registry(), "--cert-dir",
+    std::vector<std::string> argv = {"install.sh",
+                                     host().registry(),
+                                     kRange,
+                                     "--push-registry",
+                                     host().writable_registry(),
+                                     "--cert-dir",
                                      host().registry_credentials()};
     argv.insert(argv.end(), more.begin(), more.end());
     return host().script(std::move(argv));
@@ -35,8 +39,7 @@ class InstallTest : public HostTest {
          "deployments,replicasets,pods,configmaps,secrets,serviceaccounts,roles,rolebindings"});
     const auto crd = kubectl()(
         {"get", "crd/vk8s.vk8s.sktelecom.com", "-o", "jsonpath={.metadata.resourceVersion}"});
-    return (objects ? *objects : objects.error().message()) +
-           (crd ? *crd : crd.error().message());
+    return (objects ? *objects : objects.error().message()) + (crd ? *crd : crd.error().message());
   }
 
   Result<std::string> controller_pods() const {
@@ -77,13 +80,13 @@ TEST_F(InstallTest, RefusesWhatCannotWork) {
   const auto unknown_ca = host().script({"install.sh", host().registry(), kRange});
   ASSERT_FALSE(unknown_ca);
   EXPECT_THAT(unknown_ca.error().message(), HasSubstr("--registry-ca"));
-  const auto no_image = host().script(
-      {"scripts/check-nodes.sh", "--image", host().registry() + "/vk8s/nothing:v1"});
+  const auto no_image =
+      host().script({"scripts/check-nodes.sh", "--image", host().registry() + "/vk8s/nothing:v1"});
   ASSERT_FALSE(no_image);
   EXPECT_THAT(no_image.error().message(), HasSubstr("the node image cannot be run"));
-  EXPECT_EQ(kubectl()({"get", "pods", "-n", kSystem, "-l", "app=vk8s-probe", "-o", "name"})
-                .value_or("?"),
-            "");
+  EXPECT_EQ(
+      kubectl()({"get", "pods", "-n", kSystem, "-l", "app=vk8s-probe", "-o", "name"}).value_or("?"),
+      "");
 }
 
 TEST_F(InstallTest, UninstallRefusesWhileAClusterExistsAndLeavesNothing) {
@@ -99,9 +102,9 @@ TEST_F(InstallTest, UninstallRefusesWhileAClusterExistsAndLeavesNothing) {
   for (int i = 0; i < 2; ++i) {
     ASSERT_TRUE(ok(host().script({"uninstall.sh", "--force"})));
   }
-  for (const std::string what : {"namespace/vk8s-system", "crd/vk8s.vk8s.sktelecom.com",
-                                 "clusterrole/vk8s-controller-manager",
-                                 "clusterrolebinding/vk8s-controller-manager"}) {
+  for (const std::string what :
+       {"namespace/vk8s-system", "crd/vk8s.vk8s.sktelecom.com",
+        "clusterrole/vk8s-controller-manager", "clusterrolebinding/vk8s-controller-manager"}) {
     EXPECT_EQ(kubectl()({"get", what, "--ignore-not-found", "-o", "name"}).value_or("?"), "");
   }
   const auto left = kubectl()(

@@ -35,8 +35,8 @@ TEST_F(IsolationTest, RefusesTheCredentialsOfAnotherClusterOfTheNamespace) {
   const auto endpoint = jsonpath("pair", "vk8s/two", ".status.endpoint");
   ASSERT_TRUE(ok(endpoint));
   // The client's own certificate, at the other's server, without checking that one.
-  const auto refused = one->kubectl()(
-      {"--server", *endpoint, "--insecure-skip-tls-verify", "get", "namespaces"});
+  const auto refused =
+      one->kubectl()({"--server", *endpoint, "--insecure-skip-tls-verify", "get", "namespaces"});
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message(),
               testing::AnyOf(HasSubstr("Unauthorized"), HasSubstr("must be logged in"),
@@ -73,9 +73,8 @@ spec: {nodes: [{name: first-master-1, role: master}]}
   ASSERT_TRUE(ok(kubectl().wait_for_output(
       {"-n", "clash", "get", "vk8s", "second", "-o", "jsonpath={.status.conditions[*].reason}"},
       "NodeNameConflict", seconds(15))));
-  const auto made = kubectl()(
-      {"-n", "clash", "get", "services,secrets,statefulsets", "-l", "clusterName=second", "-o",
-       "name"});
+  const auto made = kubectl()({"-n", "clash", "get", "services,secrets,statefulsets", "-l",
+                               "clusterName=second", "-o", "name"});
   ASSERT_TRUE(ok(made));
   EXPECT_EQ(*made, "");
   ASSERT_TRUE(ok(kubectl()({"-n", "clash", "delete", "vk8s", "second"})));
@@ -91,13 +90,15 @@ TEST_F(IsolationTest, DropsVxlanForgedByAnotherCluster) {
   ASSERT_TRUE(ok(victim));
   ASSERT_TRUE(ok(forger));
   const auto dropped = [this](const std::string& pod) {
-    return kubectl()({"-n", "forge", "exec", pod, "--", "nft", "list", "chain", "ip",
-                      "vk8s-overlay", "input"});
+    return kubectl()(
+        {"-n", "forge", "exec", pod, "--", "nft", "list", "chain", "ip", "vk8s-overlay", "input"});
   };
   // The rule counts for the length of this test.
-  ASSERT_TRUE(ok(kubectl()({"-n", "forge", "exec", "victim-worker-1-0", "--", "nft", "insert",
-                            "rule", "ip", "vk8s-overlay", "input", "udp", "dport", "14789", "ip",
-                            "saddr", "!=", "@peers", "counter", "drop"})));
+  ASSERT_TRUE(ok(kubectl()({"-n",    "forge",        "exec",    "victim-worker-1-0",
+                            "--",    "nft",          "insert",  "rule",
+                            "ip",    "vk8s-overlay", "input",   "udp",
+                            "dport", "14789",        "ip",      "saddr",
+                            "!=",    "@peers",       "counter", "drop"})));
   const auto address = jsonpath("forge", "pod/victim-worker-1-0", ".status.podIP");
   ASSERT_TRUE(ok(address));
   ASSERT_TRUE(ok(kubectl()({"-n", "forge", "exec", "forger-master-1-0", "--", "bash", "-c",
@@ -119,9 +120,9 @@ TEST_F(IsolationTest, RefusesAPushToTheRegistryFromANode) {
   ensure_namespace("push");
   const auto cluster = create("push", "pusher");
   ASSERT_TRUE(ok(cluster));
-  ASSERT_TRUE(ok(cluster->kubectl()(
-      {"run", "client", "--image=busybox", "--image-pull-policy=IfNotPresent", "--restart=Never",
-       "--", "sleep", "86400"})));
+  ASSERT_TRUE(
+      ok(cluster->kubectl()({"run", "client", "--image=busybox", "--image-pull-policy=IfNotPresent",
+                             "--restart=Never", "--", "sleep", "86400"})));
   ASSERT_TRUE(ok(cluster->kubectl().wait({"pod/client"}, "condition=Ready")));
   const std::string address = host().registry().substr(0, host().registry().find(':'));
   // Port 5000 takes no writes; port 5001 wants a certificate nobody here has.
@@ -131,13 +132,13 @@ TEST_F(IsolationTest, RefusesAPushToTheRegistryFromANode) {
   };
   EXPECT_TRUE(ok(post(5000)));
   const auto read_only = cluster->kubectl()(
-      {"exec", "client", "--", "wget", "--no-check-certificate", "-S", "-O-", "--post-data=",
-       fmt::format("https://{}:5000/v2/vk8s/vnode/blobs/uploads/", address)});
+      {"exec", "client", "--", "wget", "--no-check-certificate", "-S", "-O-",
+       "--post-data=", fmt::format("https://{}:5000/v2/vk8s/vnode/blobs/uploads/", address)});
   ASSERT_FALSE(read_only);
   EXPECT_THAT(read_only.error().message(), HasSubstr("405"));
   const auto writable = cluster->kubectl()(
-      {"exec", "client", "--", "wget", "--no-check-certificate", "-S", "-O-", "--post-data=",
-       fmt::format("https://{}:5001/v2/vk8s/vnode/blobs/uploads/", address)});
+      {"exec", "client", "--", "wget", "--no-check-certificate", "-S", "-O-",
+       "--post-data=", fmt::format("https://{}:5001/v2/vk8s/vnode/blobs/uploads/", address)});
   ASSERT_FALSE(writable);
   EXPECT_THAT(writable.error().message(), Not(HasSubstr("202")));
   EXPECT_TRUE(ok(cluster->remove()));

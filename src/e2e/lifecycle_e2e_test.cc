@@ -36,9 +36,9 @@ class LifecycleTest : public HostTest {
                                           "didn't find available persistent volumes to bind")));
     // Nor by a class that does not tell the scheduler.
     ASSERT_TRUE(ok(inside.apply(loose_volume_manifest(worker))));
-    ASSERT_TRUE(ok(inside.wait_for_output(
-        {"get", "events", "--field-selector", "reason=ProvisioningFailed"},
-        "node " + worker + " has no storage to keep volumes on")));
+    ASSERT_TRUE(ok(
+        inside.wait_for_output({"get", "events", "--field-selector", "reason=ProvisioningFailed"},
+                               "node " + worker + " has no storage to keep volumes on")));
     ASSERT_TRUE(ok(inside({"delete", "pod", "client", "loose", "--wait=true"})));
     // Where it is not held to the worker, the same claim is served by the master.
     ASSERT_TRUE(ok(inside.apply(client_manifest())));
@@ -121,8 +121,7 @@ TEST_F(LifecycleTest, OpensPortsToTheOutsideAndFollowsTheirEdits) {
 
 TEST_F(LifecycleTest, TakesInAndDrainsWorkers) {
   ensure_namespace("nodes");
-  auto cluster =
-      VirtualCluster::create(host(), "nodes", "grow", vk8s_manifest("nodes", "grow", 0));
+  auto cluster = VirtualCluster::create(host(), "nodes", "grow", vk8s_manifest("nodes", "grow", 0));
   ASSERT_TRUE(ok(cluster));
   ASSERT_TRUE(ok(kubectl().apply(vk8s_manifest("nodes", "grow", 1))));
   ASSERT_TRUE(ok(cluster->kubectl().wait_for_output({"get", "node", "grow-worker-1"}, " Ready ")));
@@ -147,10 +146,10 @@ TEST_F(LifecycleTest, TakesInAndDrainsWorkers) {
 TEST_F(LifecycleTest, KeepsStateAndIdentityOverAPause) {
   ensure_namespace("pause");
   // What a node without storage holds goes with its pod; this worker has some.
-  auto cluster = VirtualCluster::create(
-      host(), "pause", "rest",
-      vk8s_manifest("pause", "rest", 0) +
-          "  - {name: rest-worker-1, role: worker, storage: {size: 2Gi}}\n");
+  auto cluster =
+      VirtualCluster::create(host(), "pause", "rest",
+                             vk8s_manifest("pause", "rest", 0) +
+                                 "  - {name: rest-worker-1, role: worker, storage: {size: 2Gi}}\n");
   ASSERT_TRUE(ok(cluster));
   ASSERT_TRUE(ok(cluster->kubectl().apply(client_manifest("rest-worker-1"))));
   ASSERT_TRUE(ok(cluster->kubectl().wait({"pod/client"}, "condition=Ready")));
@@ -162,8 +161,8 @@ TEST_F(LifecycleTest, KeepsStateAndIdentityOverAPause) {
   ASSERT_TRUE(ok(kubectl()({"-n", "pause", "annotate", "vk8s", "rest", "vk8s-resource-stopped-"})));
   ASSERT_TRUE(ok(cluster->wait_for_phase("Running")));
 
-  ASSERT_TRUE(ok(cluster->kubectl().wait_for_output(
-      {"exec", "client", "--", "cat", "/data/x"}, "kept")))
+  ASSERT_TRUE(
+      ok(cluster->kubectl().wait_for_output({"exec", "client", "--", "cat", "/data/x"}, "kept")))
       << cluster->kubectl()({"describe", "nodes,pods"}).value_or("");
   const auto nodes = cluster->kubectl()({"get", "nodes", "--no-headers"});
   ASSERT_TRUE(ok(nodes));

@@ -98,8 +98,8 @@ void VersionsTest::expect_service_by_name() {
         return Answer{answers.size() == 3, answer ? *answer : answer.error().message()};
       },
       seconds(60), "all three pods answer")));
-  const auto where = inside()(
-      {"get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].spec.nodeName}"});
+  const auto where =
+      inside()({"get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].spec.nodeName}"});
   ASSERT_TRUE(ok(where));
   EXPECT_THAT(*where, HasSubstr(name_ + "-master-1"));
   EXPECT_THAT(*where, HasSubstr(name_ + "-worker-1"));

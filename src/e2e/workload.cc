@@ -39,7 +39,8 @@ spec:
 }
 
 std::string client_manifest(const std::string& node) {
-  return fmt::format(R"(apiVersion: v1
+  return fmt::format(
+      R"(apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {{name: data}}
 spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}
@@ -58,8 +59,7 @@ spec:
     volumeMounts: [{{name: data, mountPath: /data}}]
   volumes: [{{name: data, persistentVolumeClaim: {{claimName: data}}}}]
 )",
-                     node.empty() ? std::string()
-                                  : fmt::format("kubernetes.io/hostname: {}", node));
+      node.empty() ? std::string() : fmt::format("kubernetes.io/hostname: {}", node));
 }
 
 std::string loose_volume_manifest(const std::string& node) {

@@ -44,8 +44,9 @@ class AgentPoll {
  public:
   using OnAnswer = std::function<void(Result<api::NodeStatus>)>;
 
-  AgentPoll(EventLoop& loop, http::Client& client, std::shared_ptr<const http::TlsIdentity> identity,
-            std::string address, OnAnswer on_answer)
+  AgentPoll(EventLoop& loop, http::Client& client,
+            std::shared_ptr<const http::TlsIdentity> identity, std::string address,
+            OnAnswer on_answer)
       : loop_(loop),
         client_(client),
         identity_(std::move(identity)),
@@ -53,15 +54,14 @@ class AgentPoll {
         on_answer_(std::move(on_answer)) {}
 
   void ask() {
-    call_ = client_.send(
-        {.url = fmt::format("https://{}:{}/v1/status", address_, kAgentPort),
-         .identity = identity_,
-         .timeout = 2s,
-         .max_body_bytes = api::kMaxStatusBytes},
-        [this](const Result<http::Response>& response) {
-          retry_ = loop_.after(kPollInterval, [this] { ask(); });
-          on_answer_(parse_answer(response));
-        });
+    call_ = client_.send({.url = fmt::format("https://{}:{}/v1/status", address_, kAgentPort),
+                          .identity = identity_,
+                          .timeout = 2s,
+                          .max_body_bytes = api::kMaxStatusBytes},
+                         [this](const Result<http::Response>& response) {
+                           retry_ = loop_.after(kPollInterval, [this] { ask(); });
+                           on_answer_(parse_answer(response));
+                         });
   }
   void stop() {
     call_.cancel();
@@ -231,15 +231,16 @@ Result<std::map<std::string, api::NodeStatus>> read_agents(const std::vector<Rea
   const auto identity = reader_identity(agent_ca);
   std::vector<std::unique_ptr<AgentPoll>> polls;
   for (const ReadableNode& node : nodes) {
-    polls.push_back(std::make_unique<AgentPoll>(
-        loop, *client, identity, node.address, [&, name = node.name](Result<api::NodeStatus> status) {
-          if (status) {
-            statuses.insert_or_assign(name, *std::move(status));
-          }
-          if (statuses.size() == nodes.size()) {
-            loop.stop();
-          }
-        }));
+    polls.push_back(
+        std::make_unique<AgentPoll>(loop, *client, identity, node.address,
+                                    [&, name = node.name](Result<api::NodeStatus> status) {
+                                      if (status) {
+                                        statuses.insert_or_assign(name, *std::move(status));
+                                      }
+                                      if (statuses.size() == nodes.size()) {
+                                        loop.stop();
+                                      }
+                                    }));
     polls.back()->ask();
   }
   const Registration deadline = loop.after(timeout, [&loop] { loop.stop(); });

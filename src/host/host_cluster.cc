@@ -211,8 +211,8 @@ Status HostCluster::ensure_node(const HostSettings& settings, const HostPlan& pl
   if (!as_wanted && status.state == ContainerState::kRunning) {
     progress_(node.container.name, "stopping: it must start anew with what has changed");
   }
-  const bool anew = VK8S_TRY_CONTEXT(container.ensure_running(make_hosts(plan)), "node {}",
-                                     node.container.name);
+  const bool anew =
+      VK8S_TRY_CONTEXT(container.ensure_running(make_hosts(plan)), "node {}", node.container.name);
   progress_(node.container.name, anew ? "started" : "runs already");
   return {};
 }
@@ -227,8 +227,8 @@ Status HostCluster::ensure_registry(const HostSettings& settings, const HostPlan
   const Runc runc = VK8S_TRY(make_runc(plan));
   bool anew = false;
   for (HostContainer& container : registry_containers(settings, plan, runc, version)) {
-    anew |= VK8S_TRY_CONTEXT(container.ensure_running(make_hosts(plan)), "{}",
-                             container.plan().name);
+    anew |=
+        VK8S_TRY_CONTEXT(container.ensure_running(make_hosts(plan)), "{}", container.plan().name);
   }
   progress_(kRegistryName, anew ? "started" : "runs already");
   return {};

@@ -34,8 +34,8 @@ struct HostOptions {
   std::optional<std::string> registry_rootfs;  // "" = none
   std::optional<int> node_count;
 
-  std::string runc;                     // "" = that of the image
-  bool wait = true;                     // until every node is Ready
+  std::string runc;  // "" = that of the image
+  bool wait = true;  // until every node is Ready
   std::chrono::seconds timeout{180};
   std::chrono::seconds stop_grace{60};  // of each container
   LimitFiles limit_files;

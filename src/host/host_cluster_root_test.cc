@@ -1,5 +1,3 @@
-#include "host/host_cluster.h"
-
 #include <glob.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
@@ -11,6 +9,7 @@
 #include <cstring>
 #include <thread>
 
+#include "host/host_cluster.h"
 #include "sys/file.h"
 #include "sys/mount.h"
 #include "sys/netlink.h"
@@ -133,8 +132,7 @@ class HostClusterTest : public ::testing::Test {
     EXPECT_FALSE(sys::exists(cgroup));
     const auto hierarchies = *sys::list_directory("/sys/fs/cgroup");
     for (const std::string& hierarchy : hierarchies) {
-      EXPECT_FALSE(sys::exists(
-          fmt::format("/sys/fs/cgroup/{}/{}-host", hierarchy, name_)));
+      EXPECT_FALSE(sys::exists(fmt::format("/sys/fs/cgroup/{}/{}-host", hierarchy, name_)));
     }
   }
 
@@ -154,9 +152,9 @@ class HostClusterTest : public ::testing::Test {
 TEST_F(HostClusterTest, GivesANodeWhatItNeedsAndNoMore) {
   expect_ok(cluster().up());
   const std::string console = console_of("host-1");
-  for (const char* line : {"first=yes", "config=yes", "config-writable=no", "volume-writable=yes",
-                           "root-writable=yes", "kmsg=yes", "eth0=yes", "forwarding=yes",
-                           "mount=yes", "ready=yes"}) {
+  for (const char* line :
+       {"first=yes", "config=yes", "config-writable=no", "volume-writable=yes", "root-writable=yes",
+        "kmsg=yes", "eth0=yes", "forwarding=yes", "mount=yes", "ready=yes"}) {
     EXPECT_THAT(console, HasSubstr(line));
   }
   const std::string node = options_.state_folder + "/host-1";

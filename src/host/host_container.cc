@@ -121,11 +121,10 @@ Status HostContainer::mount_root() const {
   VK8S_TRY(check_overlay_path(program_.image_rootfs));
   VK8S_TRY(check_overlay_path(root));
   VK8S_TRY_CONTEXT(
-      sys::mount_file_system(
-          "overlay", root + "/merged", 0,
-          fmt::format("lowerdir={1},upperdir={0}/upper,workdir={0}/work", root,
-                      program_.image_rootfs),
-          "overlay"),
+      sys::mount_file_system("overlay", root + "/merged", 0,
+                             fmt::format("lowerdir={1},upperdir={0}/upper,workdir={0}/work", root,
+                                         program_.image_rootfs),
+                             "overlay"),
       "root of {} on image {} (--state-dir must be on a disk, not on an overlay)", plan_.name,
       program_.image_rootfs);
   // What is mounted inside must not come back to the machine.

@@ -22,10 +22,10 @@ namespace vk8s::host {
 
 // What differs between a node and the registry.
 struct ContainerProgram {
-  std::string image_rootfs;            // read only
+  std::string image_rootfs;  // read only
   std::vector<std::string> argv;
-  std::vector<BindMount> binds;        // beside config and volume
-  std::string config_destination;      // where config/ and volume/ appear inside
+  std::vector<BindMount> binds;    // beside config and volume
+  std::string config_destination;  // where config/ and volume/ appear inside
   std::string volume_destination;
   bool is_node = false;
   // Changes when the container must be started anew: of what it is told.

@@ -15,8 +15,8 @@ Status write_private(const std::string& path, std::string_view content) {
   return sys::write_file(path, content, {.mode = 0600, .durable = true});
 }
 
-Result<api::FileSet> ensure_files(const std::string& folder, Result<api::FileSet> (*create)(
-                                                                 std::string_view cluster_name),
+Result<api::FileSet> ensure_files(const std::string& folder,
+                                  Result<api::FileSet> (*create)(std::string_view cluster_name),
                                   const std::string& cluster_name) {
   auto present = read_files(folder);
   if (present || present.error().code() != Errc::kNotFound) {
@@ -115,7 +115,9 @@ Result<std::string> ensure_node_files(const HostSettings& settings, const HostPl
   return fingerprint(all);
 }
 
-std::string kubeconfig_path(const std::string& state_folder) { return state_folder + "/kubeconfig"; }
+std::string kubeconfig_path(const std::string& state_folder) {
+  return state_folder + "/kubeconfig";
+}
 
 Status ensure_kubeconfig(const HostSettings& settings, const HostPlan& plan, const HostPki& pki) {
   const std::string path = kubeconfig_path(plan.state_folder);

@@ -31,8 +31,8 @@ Status check_name(const std::string& name) {
 Result<Cidr> parse_network(std::string_view option, const std::string& text, int longest_prefix) {
   const Cidr network = VK8S_TRY_CONTEXT(Cidr::parse(text), "{}", option);
   if (!network.is_v4() || network.prefix_length() > longest_prefix) {
-    return fail(Errc::kInvalidArgument, "{} {}: an IPv4 network of /{} or larger is needed",
-                option, text, longest_prefix);
+    return fail(Errc::kInvalidArgument, "{} {}: an IPv4 network of /{} or larger is needed", option,
+                text, longest_prefix);
   }
   return network;
 }
@@ -64,13 +64,13 @@ Result<std::string> text_at(const Json& json, std::string_view key) {
 Status validate(const HostSettings& settings) {
   VK8S_TRY(check_name(settings.name));
   const Cidr subnet = VK8S_TRY(parse_network("--subnet", settings.subnet, 24));
-  const Cidr pods = VK8S_TRY(
-      parse_network("--pod-network-cidr", settings.pod_network_cidr, kPodPrefixLength));
+  const Cidr pods =
+      VK8S_TRY(parse_network("--pod-network-cidr", settings.pod_network_cidr, kPodPrefixLength));
   const Cidr services = VK8S_TRY(parse_network("--service-cidr", settings.service_cidr, 28));
   if (subnet.overlaps(pods) || subnet.overlaps(services) || pods.overlaps(services)) {
     return fail(Errc::kInvalidArgument,
-                "--subnet {}, --pod-network-cidr {} and --service-cidr {} overlap",
-                settings.subnet, settings.pod_network_cidr, settings.service_cidr);
+                "--subnet {}, --pod-network-cidr {} and --service-cidr {} overlap", settings.subnet,
+                settings.pod_network_cidr, settings.service_cidr);
   }
   const std::uint64_t blocks = std::uint64_t{1} << (kPodPrefixLength - pods.prefix_length());
   const std::uint64_t most = std::min<std::uint64_t>(kMaxNodes, blocks);
@@ -166,9 +166,8 @@ api::NodeConfig make_node_config(const HostSettings& settings, const HostPlan& p
   }
   if (!settings.registry_rootfs.empty()) {
     const std::string registry = fmt::format("{}:5000", plan.registry.address);
-    config.mirrors.push_back({.name = registry,
-                              .url = fmt::format("https://{}", registry),
-                              .ca_file = "ca.crt"});
+    config.mirrors.push_back(
+        {.name = registry, .url = fmt::format("https://{}", registry), .ca_file = "ca.crt"});
     // Names without a registry, and those of any other, are looked up here too:
     // a host without Internet has what was pushed.
     config.mirrors.push_back(

@@ -39,19 +39,19 @@ Result<HostSettings> parse_host_settings(std::string_view json);
 // One container of the host, a node or the registry: what it is called and where
 // it lives.
 struct ContainerPlan {
-  std::string name;         // "host-1"; also its host name
-  std::string id;           // "vk8s-host-1": runc's name of it
-  std::string netns;        // the same
-  std::string link;         // the machine's end of its cable, "vk8sn1"
-  std::string address;      // "198.18.0.10"
-  std::string cgroup;       // "/vk8s-host/host-1"
-  std::string folder;       // all its state: <state>/host-1
+  std::string name;     // "host-1"; also its host name
+  std::string id;       // "vk8s-host-1": runc's name of it
+  std::string netns;    // the same
+  std::string link;     // the machine's end of its cable, "vk8sn1"
+  std::string address;  // "198.18.0.10"
+  std::string cgroup;   // "/vk8s-host/host-1"
+  std::string folder;   // all its state: <state>/host-1
 };
 
 struct NodePlan {
   ContainerPlan container;
   api::NodeRole role = api::NodeRole::kMaster;
-  std::string pod_cidr;     // its /24
+  std::string pod_cidr;  // its /24
 };
 
 struct HostPlan {
@@ -59,11 +59,11 @@ struct HostPlan {
   std::string bridge;          // "vk8s0"
   std::string bridge_address;  // "198.18.0.1"
   int prefix_length = 16;
-  std::string cgroup;          // "/vk8s-host"
-  std::string run_folder;      // "/run/vk8s-host": gone after a reboot
+  std::string cgroup;      // "/vk8s-host"
+  std::string run_folder;  // "/run/vk8s-host": gone after a reboot
   std::string state_folder;
-  std::string api_server;      // "https://198.18.0.10:6443"
-  ContainerPlan registry;      // whether it is wanted or not
+  std::string api_server;  // "https://198.18.0.10:6443"
+  ContainerPlan registry;  // whether it is wanted or not
   std::vector<NodePlan> nodes;
 };
 

@@ -1,6 +1,5 @@
-#include "host/host_plan.h"
-
 #include "base/fuzz.h"
+#include "host/host_plan.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace vk8s;

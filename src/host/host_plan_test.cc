@@ -42,8 +42,9 @@ TEST(HostSettings, AreRefusedWithTheOptionsName) {
               HasSubstr("overlap"));
   EXPECT_THAT(refusal([](HostSettings& s) { s.node_count = 0; }), HasSubstr("--nodes"));
   EXPECT_THAT(refusal([](HostSettings& s) { s.node_count = 65; }), HasSubstr("--nodes"));
-  EXPECT_THAT(refusal([](HostSettings& s) { s.pod_network_cidr = "198.19.0.0/24", s.node_count = 2; }),
-              HasSubstr("--nodes"));
+  EXPECT_THAT(
+      refusal([](HostSettings& s) { s.pod_network_cidr = "198.19.0.0/24", s.node_count = 2; }),
+      HasSubstr("--nodes"));
   EXPECT_THAT(refusal([](HostSettings& s) { s.rootfs = "image"; }), HasSubstr("--rootfs"));
 }
 

@@ -107,9 +107,9 @@ std::string registry_config(bool writable) {
       "{clients}",
       fmt::arg("store", kStoreInside), fmt::arg("writable", writable),
       fmt::arg("read_only", !writable), fmt::arg("port", port), fmt::arg("config", kConfigInside),
-      fmt::arg("clients", writable ? fmt::format("    clientcas: [{}/writers-ca.crt]\n",
-                                                 kConfigInside)
-                                   : std::string()));
+      fmt::arg("clients", writable
+                              ? fmt::format("    clientcas: [{}/writers-ca.crt]\n", kConfigInside)
+                              : std::string()));
 }
 
 Result<std::string> ensure_registry_files(const HostPlan& plan, const HostPki& pki) {

@@ -18,8 +18,7 @@ inline constexpr int kRegistryWritePort = 5001;
 
 // The two containers, the reading one first; they share network and store.
 std::vector<HostContainer> registry_containers(const HostSettings& settings, const HostPlan& plan,
-                                               const Runc& runc,
-                                               const std::string& config_version);
+                                               const Runc& runc, const std::string& config_version);
 
 // Configuration and certificates of both, and the writer's certificate in
 // <state>/registry-writer. Returns a text that changes when they must start anew.

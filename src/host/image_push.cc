@@ -57,8 +57,8 @@ class Push {
     const std::string index =
         VK8S_TRY(sys::read_file(request_.layout + "/index.json", kMaxDocumentBytes));
     const Blob manifest = VK8S_TRY(parse_image_index(index));
-    const std::string document = VK8S_TRY(
-        sys::read_file(blob_path(request_.layout, manifest.digest), kMaxDocumentBytes));
+    const std::string document =
+        VK8S_TRY(sys::read_file(blob_path(request_.layout, manifest.digest), kMaxDocumentBytes));
     const std::vector<Blob> blobs = VK8S_TRY(parse_image_manifest(document));
     for (std::size_t i = 0; i < blobs.size(); ++i) {
       if (request_.on_step) {
@@ -85,11 +85,10 @@ class Push {
       request.headers.emplace_back("Content-Type", content_type);
     }
     Result<http::Response> result = fail(Errc::kInternal, "no answer");
-    const http::Call call =
-        client_->send(std::move(request), [&](Result<http::Response> response) {
-          result = std::move(response);
-          loop_.stop();
-        });
+    const http::Call call = client_->send(std::move(request), [&](Result<http::Response> response) {
+      result = std::move(response);
+      loop_.stop();
+    });
     loop_.run();
     return result;
   }
@@ -137,8 +136,8 @@ class Push {
       if (piece.empty()) {
         break;
       }
-      const http::Response taken = VK8S_TRY(
-          ask("PATCH", location, "application/octet-stream", std::move(piece), 202));
+      const http::Response taken =
+          VK8S_TRY(ask("PATCH", location, "application/octet-stream", std::move(piece), 202));
       location = VK8S_TRY(location_of(taken));
     }
     const char joint = location.find('?') == std::string::npos ? '?' : '&';
@@ -178,13 +177,13 @@ Result<ImageName> parse_image_name(std::string_view text) {
   ImageName name{.repository = std::string(text.substr(0, colon)),
                  .tag = has_tag ? std::string(text.substr(colon + 1)) : "latest"};
   const auto parts = base::split(name.repository, '/');
-  const bool valid =
-      !parts.empty() && text.size() <= 255 && std::all_of(parts.begin(), parts.end(),
-                                                          is_path_component) &&
-      !name.tag.empty() && name.tag.size() <= 128 && name.tag.front() != '.' &&
-      name.tag.front() != '-' &&
-      name.tag.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                 "0123456789._-") == std::string::npos;
+  const bool valid = !parts.empty() && text.size() <= 255 &&
+                     std::all_of(parts.begin(), parts.end(), is_path_component) &&
+                     !name.tag.empty() && name.tag.size() <= 128 && name.tag.front() != '.' &&
+                     name.tag.front() != '-' &&
+                     name.tag.find_first_not_of(
+                         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                         "0123456789._-") == std::string::npos;
   if (!valid) {
     return fail(Errc::kInvalidArgument,
                 "\"{}\" is no image name such as vk8s/vnode:v1.37.2, without a registry",
@@ -214,8 +213,8 @@ Result<std::vector<Blob>> parse_image_manifest(std::string_view json) {
   Blob first = VK8S_TRY(parse_descriptor(*config, "image manifest: config"));
   blobs.push_back(std::move(first));
   for (std::size_t i = 0; i < layers->size(); ++i) {
-    Blob layer = VK8S_TRY(
-        parse_descriptor((*layers)[i], fmt::format("image manifest: layers[{}]", i)));
+    Blob layer =
+        VK8S_TRY(parse_descriptor((*layers)[i], fmt::format("image manifest: layers[{}]", i)));
     blobs.push_back(std::move(layer));
   }
   return blobs;

@@ -35,7 +35,7 @@ Result<std::vector<Blob>> parse_image_manifest(std::string_view json);
 struct PushRequest {
   std::string registry;  // "https://198.18.0.2:5001"
   http::TlsIdentity identity;
-  std::string layout;    // folder with index.json and blobs/
+  std::string layout;  // folder with index.json and blobs/
   ImageName name;
   std::function<void(std::string_view)> on_step;  // "layer 2 of 3, 300 MiB"
 };

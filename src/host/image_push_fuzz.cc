@@ -1,6 +1,5 @@
-#include "host/image_push.h"
-
 #include "base/fuzz.h"
+#include "host/image_push.h"
 
 namespace {
 using namespace vk8s;
@@ -17,9 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text = fuzz::text_of(data, size);
   if (const auto name = host::parse_image_name(text)) {
     const auto again = host::parse_image_name(name->repository + ":" + name->tag);
-    fuzz::require(size > 240 || (again && again->repository == name->repository &&
-                                 again->tag == name->tag),
-                  "a name survives the round trip");
+    fuzz::require(
+        size > 240 || (again && again->repository == name->repository && again->tag == name->tag),
+        "a name survives the round trip");
     fuzz::require(name->repository.find("..") != 0 &&
                       name->repository.find_first_of("?#%@: ") == std::string::npos,
                   "a name is a path of its own");

@@ -85,8 +85,10 @@ const std::map<std::string, long long>& MachineLimits::needed() {
   // A nested kubelet and its containers take some 60 inotify instances, each
   // container two session keys.
   static const std::map<std::string, long long> kNeeded = {
-      {"fs.inotify.max_user_instances", 8192}, {"fs.inotify.max_user_watches", 1048576},
-      {"kernel.keys.maxkeys", 20000},          {"kernel.keys.maxbytes", 2000000},
+      {"fs.inotify.max_user_instances", 8192},
+      {"fs.inotify.max_user_watches", 1048576},
+      {"kernel.keys.maxkeys", 20000},
+      {"kernel.keys.maxbytes", 2000000},
       {"kernel.pid_max", 262144},
   };
   return kNeeded;

@@ -9,21 +9,47 @@ namespace vk8s::host {
 namespace {
 
 // By bit. Source: include/uapi/linux/capability.h.
-constexpr std::array<std::string_view, 41> kCapabilities = {
-    "CAP_CHOWN",           "CAP_DAC_OVERRIDE",  "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",          "CAP_FSETID",        "CAP_KILL",
-    "CAP_SETGID",          "CAP_SETUID",        "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",       "CAP_NET_RAW",       "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",       "CAP_SYS_MODULE",    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",      "CAP_SYS_PTRACE",    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",       "CAP_SYS_BOOT",      "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",    "CAP_SYS_TIME",      "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",           "CAP_LEASE",         "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",   "CAP_SETFCAP",       "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",       "CAP_SYSLOG",        "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",   "CAP_AUDIT_READ",    "CAP_PERFMON",
-    "CAP_BPF",             "CAP_CHECKPOINT_RESTORE"};
+constexpr std::array<std::string_view, 41> kCapabilities = {"CAP_CHOWN",
+                                                            "CAP_DAC_OVERRIDE",
+                                                            "CAP_DAC_READ_SEARCH",
+                                                            "CAP_FOWNER",
+                                                            "CAP_FSETID",
+                                                            "CAP_KILL",
+                                                            "CAP_SETGID",
+                                                            "CAP_SETUID",
+                                                            "CAP_SETPCAP",
+                                                            "CAP_LINUX_IMMUTABLE",
+                                                            "CAP_NET_BIND_SERVICE",
+                                                            "CAP_NET_BROADCAST",
+                                                            "CAP_NET_ADMIN",
+                                                            "CAP_NET_RAW",
+                                                            "CAP_IPC_LOCK",
+                                                            "CAP_IPC_OWNER",
+                                                            "CAP_SYS_MODULE",
+                                                            "CAP_SYS_RAWIO",
+                                                            "CAP_SYS_CHROOT",
+                                                            "CAP_SYS_PTRACE",
+                                                            "CAP_SYS_PACCT",
+                                                            "CAP_SYS_ADMIN",
+                                                            "CAP_SYS_BOOT",
+                                                            "CAP_SYS_NICE",
+                                                            "CAP_SYS_RESOURCE",
+                                                            "CAP_SYS_TIME",
+                                                            "CAP_SYS_TTY_CONFIG",
+                                                            "CAP_MKNOD",
+                                                            "CAP_LEASE",
+                                                            "CAP_AUDIT_WRITE",
+                                                            "CAP_AUDIT_CONTROL",
+                                                            "CAP_SETFCAP",
+                                                            "CAP_MAC_OVERRIDE",
+                                                            "CAP_MAC_ADMIN",
+                                                            "CAP_SYSLOG",
+                                                            "CAP_WAKE_ALARM",
+                                                            "CAP_BLOCK_SUSPEND",
+                                                            "CAP_AUDIT_READ",
+                                                            "CAP_PERFMON",
+                                                            "CAP_BPF",
+                                                            "CAP_CHECKPOINT_RESTORE"};
 
 JsonArray to_array(const std::vector<std::string>& texts) {
   JsonArray out;
@@ -52,11 +78,11 @@ JsonObject mount(std::string_view destination, std::string_view type, std::strin
 JsonArray make_mounts(const ContainerSpec& spec) {
   JsonArray mounts;
   mounts.push_back(mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}));
-  mounts.push_back(mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755",
-                                                    "size=65536k"}));
-  mounts.push_back(mount("/dev/pts", "devpts", "devpts",
-                         {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620",
-                          "gid=5"}));
+  mounts.push_back(
+      mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}));
+  mounts.push_back(
+      mount("/dev/pts", "devpts", "devpts",
+            {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}));
   mounts.push_back(
       mount("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}));
   mounts.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
@@ -89,9 +115,9 @@ JsonObject make_linux(const ContainerSpec& spec) {
       {"resources",
        {{"devices", JsonArray{JsonObject{{"allow", spec.is_node}, {"access", "rwm"}}}}}}};
   if (!spec.is_node) {
-    section["maskedPaths"] = to_array({"/proc/acpi", "/proc/kcore", "/proc/keys",
-                                       "/proc/latency_stats", "/proc/timer_list",
-                                       "/proc/sched_debug", "/proc/scsi", "/sys/firmware"});
+    section["maskedPaths"] =
+        to_array({"/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+                  "/proc/timer_list", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"});
     section["readonlyPaths"] =
         to_array({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"});
   }
@@ -104,16 +130,15 @@ JsonObject make_process(const ContainerSpec& spec) {
     environment.emplace_back(fmt::format("{}={}", key, value));
   }
   const JsonArray capabilities = to_array(spec.capabilities);
-  JsonObject process = {{"terminal", false},
-                        {"user", {{"uid", 0}, {"gid", 0}}},
-                        {"args", to_array(spec.argv)},
-                        {"env", std::move(environment)},
-                        {"cwd", "/"},
-                        {"noNewPrivileges", !spec.is_node},
-                        {"capabilities",
-                         {{"bounding", capabilities},
-                          {"effective", capabilities},
-                          {"permitted", capabilities}}}};
+  JsonObject process = {
+      {"terminal", false},
+      {"user", {{"uid", 0}, {"gid", 0}}},
+      {"args", to_array(spec.argv)},
+      {"env", std::move(environment)},
+      {"cwd", "/"},
+      {"noNewPrivileges", !spec.is_node},
+      {"capabilities",
+       {{"bounding", capabilities}, {"effective", capabilities}, {"permitted", capabilities}}}};
   if (spec.open_files != 0) {
     process["rlimits"] = JsonArray{JsonObject{
         {"type", "RLIMIT_NOFILE"}, {"soft", spec.open_files}, {"hard", spec.open_files}}};

@@ -24,15 +24,15 @@ struct ContainerSpec {
   std::vector<std::string> argv;
   std::map<std::string, std::string> environment;
   std::string host_name;
-  std::string root;               // of the file system, writable
-  std::string netns_path;         // "/run/netns/vk8s-host-1"
-  std::string cgroup;             // "/vk8s-host/host-1"
+  std::string root;        // of the file system, writable
+  std::string netns_path;  // "/run/netns/vk8s-host-1"
+  std::string cgroup;      // "/vk8s-host/host-1"
   std::vector<BindMount> binds;
   // A node runs containers of its own: devices, writable /sys, /proc and cgroups.
   // Else the container is as narrow as a usual one.
   bool is_node = false;
   std::vector<std::string> capabilities;
-  std::uint64_t open_files = 0;   // RLIMIT_NOFILE; 0 = as it is
+  std::uint64_t open_files = 0;  // RLIMIT_NOFILE; 0 = as it is
   std::map<std::string, std::string> annotations;
 };
 

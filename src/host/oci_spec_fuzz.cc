@@ -1,8 +1,7 @@
-#include "host/oci_spec.h"
-
 #include <bit>
 
 #include "base/fuzz.h"
+#include "host/oci_spec.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace vk8s;

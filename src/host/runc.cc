@@ -51,11 +51,16 @@ bool send_signal(int pidfd, int number) {
 
 std::string_view to_string(ContainerState state) {
   switch (state) {
-    case ContainerState::kAbsent: return "absent";
-    case ContainerState::kCreated: return "created";
-    case ContainerState::kRunning: return "running";
-    case ContainerState::kPaused: return "paused";
-    case ContainerState::kStopped: return "stopped";
+    case ContainerState::kAbsent:
+      return "absent";
+    case ContainerState::kCreated:
+      return "created";
+    case ContainerState::kRunning:
+      return "running";
+    case ContainerState::kPaused:
+      return "paused";
+    case ContainerState::kStopped:
+      return "stopped";
   }
   return "unknown";
 }
@@ -117,8 +122,8 @@ Status Runc::start_once(const std::string& id, const std::string& bundle,
     return fail_errno(errno, "open {}", output_file);
   }
   sys::SpawnOptions options;
-  options.argv = {program_, "--root", root_,      "--log",    log_file, "--log-format", "json",
-                  "run",    "--detach", "--bundle", bundle, id};
+  options.argv = {program_, "--root", root_,      "--log",    log_file, "--log-format",
+                  "json",   "run",    "--detach", "--bundle", bundle,   id};
   options.environment = sys::scrubbed_environment();
   options.stdout_fd = output.get();
   options.stderr_fd = output.get();
@@ -137,9 +142,9 @@ Result<ContainerStatus> Runc::status(const std::string& id) {
   if (!sys::exists(fmt::format("{}/{}/state.json", root_, id))) {
     return ContainerStatus{};
   }
-  const std::string text = VK8S_TRY(
-      sys::check_command({.argv = {program_, "--root", root_, "state", id},
-                          .environment = sys::scrubbed_environment()}));
+  const std::string text =
+      VK8S_TRY(sys::check_command({.argv = {program_, "--root", root_, "state", id},
+                                   .environment = sys::scrubbed_environment()}));
   return parse_runc_state(text);
 }
 
@@ -154,8 +159,7 @@ Status Runc::stop(const std::string& id, std::chrono::milliseconds grace) {
     // that the descriptor holds it.
     const ContainerStatus now = VK8S_TRY(status(id));
     if (process && now.state != ContainerState::kStopped && now.pid == before.pid) {
-      const bool ended =
-          send_signal(process.get(), SIGTERM) && wait_for_end(process.get(), grace);
+      const bool ended = send_signal(process.get(), SIGTERM) && wait_for_end(process.get(), grace);
       if (!ended && send_signal(process.get(), SIGKILL) && !wait_for_end(process.get(), 30s)) {
         return fail(Errc::kTimeout, "container {}: process {} does not end after SIGKILL", id,
                     before.pid);

@@ -1,7 +1,6 @@
-#include "host/runc.h"
-
 #include "base/fuzz.h"
 #include "base/text.h"
+#include "host/runc.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace vk8s;

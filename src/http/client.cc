@@ -265,19 +265,18 @@ int Client::Engine::on_timer(CURLM*, long timeout_ms, void* self) {
     engine->timer_.cancel();
     return 0;
   }
-  engine->timer_ = engine->loop_.after(std::chrono::milliseconds(timeout_ms),
-                                       [weak = engine->weak_from_this()] {
-                                         if (const auto alive = weak.lock()) {
-                                           alive->act(CURL_SOCKET_TIMEOUT, 0);
-                                         }
-                                       });
+  engine->timer_ =
+      engine->loop_.after(std::chrono::milliseconds(timeout_ms), [weak = engine->weak_from_this()] {
+        if (const auto alive = weak.lock()) {
+          alive->act(CURL_SOCKET_TIMEOUT, 0);
+        }
+      });
   return 0;
 }
 
 curl_socket_t Client::Engine::open_socket(void* self, curlsocktype, curl_sockaddr* address) {
   auto* engine = static_cast<Engine*>(self);
-  const int fd =
-      ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   if (fd < 0) {
     return CURL_SOCKET_BAD;
   }

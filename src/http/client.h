@@ -62,7 +62,7 @@ struct ClientOptions {
 
 struct Request {
   std::string method = "GET";
-  std::string url;                     // "https://198.18.0.10:6443/version"
+  std::string url;  // "https://198.18.0.10:6443/version"
   std::shared_ptr<const TlsIdentity> identity;
   // Verify (and send as SNI and Host) this name, while the URL's host is dialled.
   std::string server_name;

@@ -31,8 +31,8 @@ class ClientTest : public ::testing::Test {
     leaf.subject.common_name = "reader";
     leaf.client = true;
     const auto reader = pki::issue(ca_, leaf).value();
-    identity_ = std::make_shared<TlsIdentity>(TlsIdentity{
-        ca_.certificate_pem, reader.certificate_pem, reader.key_pem});
+    identity_ = std::make_shared<TlsIdentity>(
+        TlsIdentity{ca_.certificate_pem, reader.certificate_pem, reader.key_pem});
     auto server = Server::start(
         loop_,
         {.address = "127.0.0.1",
@@ -73,13 +73,12 @@ class ClientTest : public ::testing::Test {
       std::move(responder).send({.body = std::string(100'000, 'x')});
       return;
     }
-    std::move(responder).send({.status = request.path == "/missing" ? 404 : 200,
-                               .body = request.method + " " + request.path + "?" + request.query +
-                                       " " + std::string(request.header("x-test")) + " " +
-                                       request.body.substr(0, 100) + " " +
-                                       request.peer_common_name + " " +
-                                       std::string(request.header("host")).substr(0, 12),
-                               .headers = {{"X-Answer", "42"}}});
+    std::move(responder).send(
+        {.status = request.path == "/missing" ? 404 : 200,
+         .body = request.method + " " + request.path + "?" + request.query + " " +
+                 std::string(request.header("x-test")) + " " + request.body.substr(0, 100) + " " +
+                 request.peer_common_name + " " + std::string(request.header("host")).substr(0, 12),
+         .headers = {{"X-Answer", "42"}}});
   }
 
   Request request(const std::string& path) const {
@@ -250,10 +249,10 @@ TEST_F(ClientTest, StreamsUntilTheServerEndsIt) {
   std::string bytes;
   int status = 0;
   std::optional<Status> done;
-  const Call call = client_->stream(
-      request("/stream"), {.on_response = [&](const Response& r) { status = r.status; },
-                           .on_data = [&](std::string_view data) { bytes += data; },
-                           .on_done = [&](Status s) { done = std::move(s); }});
+  const Call call = client_->stream(request("/stream"),
+                                    {.on_response = [&](const Response& r) { status = r.status; },
+                                     .on_data = [&](std::string_view data) { bytes += data; },
+                                     .on_done = [&](Status s) { done = std::move(s); }});
   ASSERT_TRUE(run_until([&] { return bytes == "first "; }));
   EXPECT_EQ(status, 200);
   streams_.front().write("second");

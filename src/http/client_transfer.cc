@@ -54,18 +54,24 @@ curl_blob blob_of(const std::string& pem) {
 
 Errc code_of(CURLcode code) {
   switch (code) {
-    case CURLE_PEER_FAILED_VERIFICATION: return Errc::kUnauthorized;
-    case CURLE_OPERATION_TIMEDOUT: return Errc::kTimeout;
+    case CURLE_PEER_FAILED_VERIFICATION:
+      return Errc::kUnauthorized;
+    case CURLE_OPERATION_TIMEDOUT:
+      return Errc::kTimeout;
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CACERT_BADFILE: return Errc::kInvalidArgument;
-    case CURLE_OUT_OF_MEMORY: return Errc::kExhausted;
+    case CURLE_SSL_CACERT_BADFILE:
+      return Errc::kInvalidArgument;
+    case CURLE_OUT_OF_MEMORY:
+      return Errc::kExhausted;
     case CURLE_ABORTED_BY_CALLBACK:
     case CURLE_BAD_FUNCTION_ARGUMENT:
     case CURLE_UNKNOWN_OPTION:
-    case CURLE_NOT_BUILT_IN: return Errc::kInternal;
-    default: return Errc::kUnavailable;
+    case CURLE_NOT_BUILT_IN:
+      return Errc::kInternal;
+    default:
+      return Errc::kUnavailable;
   }
 }
 
@@ -97,8 +103,7 @@ std::string Transfer::description() const {
 Result<Transfer::Target> Transfer::resolve_target() const {
   const Url url(curl_url());
   if (has_control_character(request_.url) ||
-      curl_url_set(url.get(), CURLUPART_URL, request_.url.c_str(), CURLU_PATH_AS_IS) !=
-          CURLUE_OK) {
+      curl_url_set(url.get(), CURLUPART_URL, request_.url.c_str(), CURLU_PATH_AS_IS) != CURLUE_OK) {
     return fail(Errc::kInvalidArgument, "{}: not a valid URL", description());
   }
   const std::string scheme = url_part(url.get(), CURLUPART_SCHEME);
@@ -119,8 +124,7 @@ Result<Transfer::Target> Transfer::resolve_target() const {
     return target;
   }
   if (!request_.identity || request_.identity->ca_pem.empty()) {
-    return fail(Errc::kInvalidArgument, "{}: no CA given to verify the server with",
-                description());
+    return fail(Errc::kInvalidArgument, "{}: no CA given to verify the server with", description());
   }
   if (!request_.server_name.empty() && request_.server_name != host) {
     if (!is_token(request_.server_name)) {
@@ -318,8 +322,7 @@ Transfer::Told Transfer::tell() {
   if (streaming_ && headers_complete_ && !response_told_) {
     response_told_ = true;
     if (handlers_.on_response) {
-      handlers_.on_response(
-          {.status = response_.status, .headers = response_.headers, .body = ""});
+      handlers_.on_response({.status = response_.status, .headers = response_.headers, .body = ""});
       return Told::kSome;
     }
   }

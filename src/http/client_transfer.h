@@ -89,7 +89,7 @@ class Transfer {
   curl_slist* connect_to_ = nullptr;
   char error_text_[CURL_ERROR_SIZE] = {};
 
-  Response response_;           // of a stream: body holds what has not been told yet
+  Response response_;  // of a stream: body holds what has not been told yet
   std::size_t header_bytes_ = 0;
   bool headers_complete_ = false;
   bool response_told_ = false;

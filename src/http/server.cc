@@ -191,8 +191,8 @@ std::uint16_t Server::port() const { return impl_->port; }
 std::size_t Server::connection_count() const { return impl_->connections.size(); }
 
 Status Server::set_certificate(const std::string& certificate_pem, const std::string& key_pem) {
-  impl_->tls = VK8S_TRY(detail::create_server_context(
-      certificate_pem, key_pem, impl_->environment->options.client_ca_pem));
+  impl_->tls = VK8S_TRY(detail::create_server_context(certificate_pem, key_pem,
+                                                      impl_->environment->options.client_ca_pem));
   return {};
 }
 

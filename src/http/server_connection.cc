@@ -23,15 +23,14 @@ Connection::Connection(std::shared_ptr<ConnectionEnvironment> environment, Socke
 
 void Connection::start() {
   set_deadline(environment_->options.request_timeout);
-  stream_.async_handshake(boost::asio::ssl::stream_base::server,
-                          [self = shared_from_this()](const ErrorCode& error) {
-                            if (error && self->phase_ == Phase::kHandshake) {
-                              self->environment_->log.debug(
-                                  "TLS handshake failed",
-                                  {{"peer", self->peer_address_}, {"reason", error.message()}});
-                            }
-                            self->on_handshake(!error);
-                          });
+  stream_.async_handshake(
+      boost::asio::ssl::stream_base::server, [self = shared_from_this()](const ErrorCode& error) {
+        if (error && self->phase_ == Phase::kHandshake) {
+          self->environment_->log.debug(
+              "TLS handshake failed", {{"peer", self->peer_address_}, {"reason", error.message()}});
+        }
+        self->on_handshake(!error);
+      });
 }
 
 void Connection::on_handshake(bool succeeded) {
@@ -68,11 +67,10 @@ bool Connection::is_evictable() const {
 // A read is always under way, also while a request is handled: so the peer's
 // going away shows.
 void Connection::read() {
-  stream_.async_read_some(
-      boost::asio::buffer(read_buffer_),
-      [self = shared_from_this()](const ErrorCode& error, std::size_t size) {
-        self->on_read(!error, size);
-      });
+  stream_.async_read_some(boost::asio::buffer(read_buffer_),
+                          [self = shared_from_this()](const ErrorCode& error, std::size_t size) {
+                            self->on_read(!error, size);
+                          });
 }
 
 void Connection::on_read(bool succeeded, std::size_t size) {
@@ -121,8 +119,12 @@ void Connection::advance() {
         set_deadline(environment_->options.request_timeout);  // for the body
       }
       return;
-    case RequestParser::State::kFailed: refuse_request(); return;
-    case RequestParser::State::kComplete: handle_request(); return;
+    case RequestParser::State::kFailed:
+      refuse_request();
+      return;
+    case RequestParser::State::kComplete:
+      handle_request();
+      return;
   }
 }
 
@@ -224,11 +226,10 @@ void Connection::flush() {
           self->cut();
         }
       });
-  boost::asio::async_write(
-      stream_, boost::asio::buffer(in_flight_),
-      [self = shared_from_this()](const ErrorCode& error, std::size_t) {
-        self->on_written(!error);
-      });
+  boost::asio::async_write(stream_, boost::asio::buffer(in_flight_),
+                           [self = shared_from_this()](const ErrorCode& error, std::size_t) {
+                             self->on_written(!error);
+                           });
 }
 
 void Connection::on_written(bool succeeded) {

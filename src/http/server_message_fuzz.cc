@@ -1,8 +1,7 @@
-#include "http/server_message.h"
-
 #include <algorithm>
 
 #include "base/fuzz.h"
+#include "http/server_message.h"
 
 namespace {
 using namespace vk8s;

@@ -13,9 +13,12 @@ using ::testing::Not;
 int refusal(std::string text) {
   RequestParser parser(8192, 65536);
   switch (parser.consume(text)) {
-    case State::kComplete: return 0;
-    case State::kFailed: return parser.failure_status();
-    case State::kNeedsMore: return -1;
+    case State::kComplete:
+      return 0;
+    case State::kFailed:
+      return parser.failure_status();
+    case State::kNeedsMore:
+      return -1;
   }
   return -2;
 }
@@ -68,9 +71,9 @@ TEST(RequestParser, RefusesAmbiguousFraming) {
 }
 
 TEST(RequestParser, RefusesMalformedRequests) {
-  EXPECT_EQ(refusal("GET / HTTP/1.1\r\n\r\n"), 400);                            // no Host
+  EXPECT_EQ(refusal("GET / HTTP/1.1\r\n\r\n"), 400);  // no Host
   EXPECT_EQ(refusal("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), 400);
-  EXPECT_EQ(refusal("GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n"), 400);   // folded
+  EXPECT_EQ(refusal("GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n"), 400);  // folded
   EXPECT_EQ(refusal("GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n"), 400);
   EXPECT_EQ(refusal("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
   EXPECT_EQ(refusal("GET / HTTP/1.0\r\nHost: a\r\n\r\n"), 505);

@@ -203,9 +203,8 @@ class HttpServer : public ::testing::Test {
 
   void handle(ServerRequest request, Responder responder) {
     if (request.path == "/echo") {
-      std::move(responder).send({.body = fmt::format("{} {} [{}] {}", request.method,
-                                                     request.query, request.peer_common_name,
-                                                     request.body)});
+      std::move(responder).send({.body = fmt::format("{} {} [{}] {}", request.method, request.query,
+                                                     request.peer_common_name, request.body)});
     } else if (request.path == "/stream") {
       stream_ = std::move(responder).start_stream({.content_type = "application/json"});
       stream_.on_closed([this] { stream_closed_ = true; });
@@ -248,15 +247,15 @@ TEST_F(HttpServer, AnswersSomebodyWithoutACertificateAsNobody) {
 
 TEST_F(HttpServer, TellsTheVerifiedCommonName) {
   start();
-  EXPECT_THAT(ask("GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-                  &certificates().client),
-              HasSubstr("[vk8s-controller]"));
+  EXPECT_THAT(
+      ask("GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", &certificates().client),
+      HasSubstr("[vk8s-controller]"));
 }
 
 TEST_F(HttpServer, RefusesACertificateOfAnotherCa) {
   start();
-  const std::string answer = ask("GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-                                 &certificates().stranger);
+  const std::string answer =
+      ask("GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", &certificates().stranger);
   EXPECT_EQ(answer.find("HTTP/1.1 200"), std::string::npos) << answer;
 }
 
@@ -291,7 +290,8 @@ TEST_F(HttpServer, DeliversTheRefusalWhileTheClientStillSends) {
 
 TEST_F(HttpServer, NeverSendsAForgedHeader) {
   start();
-  const std::string answer = ask("GET /bad-header HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  const std::string answer =
+      ask("GET /bad-header HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 500"));
   EXPECT_EQ(answer.find("X-B"), std::string::npos);
 }
@@ -456,7 +456,8 @@ TEST_F(HttpServer, RefusesBadOptionsAndAPortInUse) {
   start();
   const auto try_start = [this](const ServerOptions& options) {
     EventLoop loop;
-    const auto server = Server::start(loop, options, [](ServerRequest, Responder) {}, Log::silent());
+    const auto server = Server::start(
+        loop, options, [](ServerRequest, Responder) {}, Log::silent());
     return server ? Errc::kInternal : server.error().code();
   };
   ServerOptions taken = options_;

@@ -11,21 +11,33 @@ Errc code_of(std::int64_t status, std::string_view reason) {
   switch (status) {
     case 400:
     case 406:
-    case 422: return Errc::kInvalidArgument;
-    case 401: return Errc::kUnauthorized;
-    case 403: return Errc::kForbidden;
-    case 404: return Errc::kNotFound;
+    case 422:
+      return Errc::kInvalidArgument;
+    case 401:
+      return Errc::kUnauthorized;
+    case 403:
+      return Errc::kForbidden;
+    case 404:
+      return Errc::kNotFound;
     case 405:
-    case 415: return Errc::kUnsupported;
-    case 409: return reason == "AlreadyExists" ? Errc::kAlreadyExists : Errc::kConflict;
-    case 410: return Errc::kGone;
-    case 413: return Errc::kTooLarge;
-    case 429: return Errc::kTooManyRequests;
+    case 415:
+      return Errc::kUnsupported;
+    case 409:
+      return reason == "AlreadyExists" ? Errc::kAlreadyExists : Errc::kConflict;
+    case 410:
+      return Errc::kGone;
+    case 413:
+      return Errc::kTooLarge;
+    case 429:
+      return Errc::kTooManyRequests;
     case 408:
-    case 504: return Errc::kTimeout;
+    case 504:
+      return Errc::kTimeout;
     case 502:
-    case 503: return Errc::kUnavailable;
-    default: break;
+    case 503:
+      return Errc::kUnavailable;
+    default:
+      break;
   }
   if (reason == "Expired" || reason == "Gone") {
     return Errc::kGone;
@@ -35,9 +47,12 @@ Errc code_of(std::int64_t status, std::string_view reason) {
 
 std::string_view advice(Errc code) {
   switch (code) {
-    case Errc::kUnauthorized: return "; check the client's certificate or token";
-    case Errc::kTooManyRequests: return "; the server is overloaded, retry later";
-    default: return "";
+    case Errc::kUnauthorized:
+      return "; check the client's certificate or token";
+    case Errc::kTooManyRequests:
+      return "; the server is overloaded, retry later";
+    default:
+      return "";
   }
 }
 

@@ -1,7 +1,6 @@
-#include "kube/api_error.h"
-
 #include "base/fuzz.h"
 #include "base/text.h"
+#include "kube/api_error.h"
 #include "kube/discovery.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -79,21 +79,21 @@ Result<Json> BlockingClient::get(const Resource& resource, const ObjectKey& key)
 
 Result<Json> BlockingClient::list(const Resource& resource, std::string_view namespace_name,
                                   const ListOptions& options) {
-  return wait_for<Json>(loop_, timeout_,
-                        [&client = client_, resource, name = std::string(namespace_name),
-                         options](auto callback) {
-                          return client.list(resource, name, options, std::move(callback));
-                        });
+  return wait_for<Json>(
+      loop_, timeout_,
+      [&client = client_, resource, name = std::string(namespace_name), options](auto callback) {
+        return client.list(resource, name, options, std::move(callback));
+      });
 }
 
 Result<Json> BlockingClient::create(const Resource& resource, std::string_view namespace_name,
                                     const Json& object, bool dry_run) {
-  return wait_for<Json>(
-      loop_, timeout_,
-      [&client = client_, resource, name = std::string(namespace_name), object,
-       dry_run](auto callback) {
-        return client.create(resource, name, object, std::move(callback), dry_run);
-      });
+  return wait_for<Json>(loop_, timeout_,
+                        [&client = client_, resource, name = std::string(namespace_name), object,
+                         dry_run](auto callback) {
+                          return client.create(resource, name, object, std::move(callback),
+                                               dry_run);
+                        });
 }
 
 Result<Json> BlockingClient::update(const Resource& resource, const Json& object) {
@@ -113,12 +113,11 @@ Result<Json> BlockingClient::apply(const Resource& resource, const Json& object,
 
 Result<Json> BlockingClient::merge_patch(const Resource& resource, const ObjectKey& key,
                                          const Json& patch, std::string_view subresource) {
-  return wait_for<Json>(loop_, timeout_,
-                        [&client = client_, resource, key, patch,
-                         part = std::string(subresource)](auto callback) {
-                          return client.merge_patch(resource, key, patch, std::move(callback),
-                                                    part);
-                        });
+  return wait_for<Json>(
+      loop_, timeout_,
+      [&client = client_, resource, key, patch, part = std::string(subresource)](auto callback) {
+        return client.merge_patch(resource, key, patch, std::move(callback), part);
+      });
 }
 
 Result<Json> BlockingClient::remove(const Resource& resource, const ObjectKey& key,
@@ -130,10 +129,10 @@ Result<Json> BlockingClient::remove(const Resource& resource, const ObjectKey& k
 }
 
 Result<RawResponse> BlockingClient::raw(RawRequest request) {
-  return wait_for<RawResponse>(
-      loop_, timeout_, [&client = client_, request = std::move(request)](auto callback) {
-        return client.raw(request, std::move(callback));
-      });
+  return wait_for<RawResponse>(loop_, timeout_,
+                               [&client = client_, request = std::move(request)](auto callback) {
+                                 return client.raw(request, std::move(callback));
+                               });
 }
 
 }  // namespace vk8s::kube

@@ -79,16 +79,18 @@ TEST(YamlWriter, QuotesWhatCouldBeTakenForSomethingElse) {
 TEST(YamlWriter, NestsObjectsAndLists) {
   const Json json =
       base::parse_json(R"({"a":{"b":[1,{"c":true,"d":[]}],"e":{}},"f":[["x"]]})").value();
-  EXPECT_EQ(to_yaml(json),
-            "a:\n  b:\n  - 1\n  - c: true\n    d: []\n  e: {}\nf:\n- - x\n");
+  EXPECT_EQ(to_yaml(json), "a:\n  b:\n  - 1\n  - c: true\n    d: []\n  e: {}\nf:\n- - x\n");
   EXPECT_EQ(to_yaml(std::vector<Json>{Json(1), Json(2)}), "1\n---\n2\n");
 }
 
 std::string kubeconfig(const std::string& cluster, const std::string& user) {
   return "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
          "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
-         "clusters: [{name: k, cluster: {" + cluster + "}}]\n"
-         "users: [{name: u, user: {" + user + "}}]\n";
+         "clusters: [{name: k, cluster: {" +
+         cluster +
+         "}}]\n"
+         "users: [{name: u, user: {" +
+         user + "}}]\n";
 }
 
 TEST(Kubeconfig, ReadsDataFields) {
@@ -229,8 +231,8 @@ TEST(WatchEvent, IsReadOrRefused) {
   EXPECT_EQ(event->type, WatchEvent::Type::kModified);
   EXPECT_EQ(base::to_string(event->object), R"({"metadata":{"name":"a"}})");
   const auto gone = parse_watch_event(
-      R"({"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}})",
-      decoder, false);
+      R"({"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}})", decoder,
+      false);
   ASSERT_FALSE(gone);
   EXPECT_EQ(gone.error().code(), Errc::kGone);
   for (const char* bad : {"", "x", "[]", "{}", R"({"type":"ADDED"})",
@@ -241,9 +243,8 @@ TEST(WatchEvent, IsReadOrRefused) {
 
 TEST(Decoder, ReadsEveryTypeAndRefusesDepth) {
   Decoder decoder;
-  const std::string text =
-      R"({"i":-9223372036854775808,"u":18446744073709551615,"d":1.5,"b":true,)"
-      R"("n":null,"s":"é\n","a":[[]]})";
+  const std::string text = R"({"i":-9223372036854775808,"u":18446744073709551615,"d":1.5,"b":true,)"
+                           R"("n":null,"s":"é\n","a":[[]]})";
   EXPECT_EQ(decoder.decode(text).value(), base::parse_json(text).value());
   EXPECT_FALSE(decoder.decode(std::string(300, '[') + std::string(300, ']')));
   EXPECT_FALSE(decoder.decode("{} {}"));

@@ -21,10 +21,10 @@ namespace vk8s::kube {
 
 // A kind of object as the API server serves it.
 struct Resource {
-  std::string group;     // "" for the core group
-  std::string version;   // "v1"
-  std::string plural;    // "statefulsets"
-  std::string kind;      // "StatefulSet"
+  std::string group;    // "" for the core group
+  std::string version;  // "v1"
+  std::string plural;   // "statefulsets"
+  std::string kind;     // "StatefulSet"
   bool namespaced = true;
 
   std::string api_version() const { return group.empty() ? version : group + "/" + version; }
@@ -36,8 +36,8 @@ namespace resources {
 extern const Resource kNamespace, kNode, kPod, kService, kSecret, kConfigMap, kEvent,
     kPersistentVolume, kPersistentVolumeClaim, kServiceAccount, kEndpoints, kDeployment,
     kStatefulSet, kDaemonSet, kEndpointSlice, kNetworkPolicy, kLease, kStorageClass, kClusterRole,
-    kClusterRoleBinding, kRole, kRoleBinding, kCertificateSigningRequest,
-    kCustomResourceDefinition, kVk8s;
+    kClusterRoleBinding, kRole, kRoleBinding, kCertificateSigningRequest, kCustomResourceDefinition,
+    kVk8s;
 }  // namespace resources
 
 struct ObjectKey {
@@ -50,13 +50,13 @@ struct ObjectKey {
 // How to reach and trust a server, and who one is. Secrets stay in here: never
 // logged, never in argv.
 struct ClientConfig {
-  std::string server;                    // "https://198.18.0.10:6443"
-  std::string ca_pem;                    // required: TLS is always verified
-  std::string client_certificate_pem;    // either these two ...
+  std::string server;                  // "https://198.18.0.10:6443"
+  std::string ca_pem;                  // required: TLS is always verified
+  std::string client_certificate_pem;  // either these two ...
   std::string client_key_pem;
-  std::string token_file;                // ... or this, read again when it changes
-  std::string token;                     // ... or this
-  std::string tls_server_name;           // verify this name instead of the URL's host
+  std::string token_file;       // ... or this, read again when it changes
+  std::string token;            // ... or this
+  std::string tls_server_name;  // verify this name instead of the URL's host
   // Also the field manager of create, update and merge_patch (up to a '/').
   std::string user_agent = "vk8s";
 
@@ -87,23 +87,23 @@ class [[nodiscard]] Call {
 struct ListOptions {
   std::string label_selector;
   std::string field_selector;
-  std::string resource_version;          // "" = most recent
-  int limit = 0;                         // objects a page; 0 = all at once
+  std::string resource_version;  // "" = most recent
+  int limit = 0;                 // objects a page; 0 = all at once
   std::string continue_token;
-  bool omit_managed_fields = false;      // leave metadata.managedFields out of the result
+  bool omit_managed_fields = false;  // leave metadata.managedFields out of the result
 };
 
 struct ApplyOptions {
-  std::string field_manager;             // "vk8s-controller"
-  bool force = true;                     // take over fields of other managers
+  std::string field_manager;  // "vk8s-controller"
+  bool force = true;          // take over fields of other managers
 };
 
 enum class DeletePropagation { kBackground, kForeground, kOrphan };
 
 struct DeleteOptions {
   DeletePropagation propagation = DeletePropagation::kBackground;
-  std::string uid;                       // only if it is still that very object
-  std::chrono::seconds grace_period{-1}; // -1 = the object's own
+  std::string uid;                        // only if it is still that very object
+  std::chrono::seconds grace_period{-1};  // -1 = the object's own
 };
 
 struct WatchEvent {
@@ -113,15 +113,15 @@ struct WatchEvent {
 };
 
 struct WatchOptions {
-  ListOptions list;                      // resource_version is where to go on from
-  std::chrono::seconds timeout{420};     // the server ends the watch after this
+  ListOptions list;                   // resource_version is where to go on from
+  std::chrono::seconds timeout{420};  // the server ends the watch after this
 };
 
 // Any verb and path, for what the typed calls do not cover.
 struct RawRequest {
-  std::string method;                    // "GET"
-  std::string path;                      // "/api/v1/nodes?limit=1"
-  std::string content_type;              // of the body
+  std::string method;        // "GET"
+  std::string path;          // "/api/v1/nodes?limit=1"
+  std::string content_type;  // of the body
   std::string body;
 };
 

@@ -66,8 +66,7 @@ class ClientTest : public ::testing::Test {
           [this](WatchEvent event) {
             names_.insert(std::string(
                 base::get_string(event.object, "metadata.name").value_or("(bookmark)")));
-            version_ =
-                base::get_string(event.object, "metadata.resourceVersion").value_or("");
+            version_ = base::get_string(event.object, "metadata.resourceVersion").value_or("");
           },
           [this](Status status) { done_ = std::move(status); });
     });
@@ -164,8 +163,7 @@ TEST_F(ClientTest, ServerSideApplyCreatesUpdatesAndReportsConflicts) {
 TEST_F(ClientTest, ApplyWithTheUidOfAVanishedObjectCreatesNothing) {
   Json object = config_map("reborn");
   object.as_object()["metadata"].as_object()["uid"] = "00000000-0000-0000-0000-000000000000";
-  const auto applied =
-      blocking_->apply(resources::kConfigMap, object, {.field_manager = "ours"});
+  const auto applied = blocking_->apply(resources::kConfigMap, object, {.field_manager = "ours"});
   ASSERT_FALSE(applied);
   EXPECT_EQ(applied.error().code(), Errc::kConflict);
 }
@@ -221,8 +219,8 @@ TEST_F(ClientTest, RefusesAServerOfAnotherCa) {
 }
 
 TEST_F(ClientTest, VerifiesTheGivenServerNameInsteadOfTheAddress) {
-  for (const auto& [name, works] : {std::pair("kubernetes.default.svc", true),
-                                    std::pair("somebody.else", false)}) {
+  for (const auto& [name, works] :
+       {std::pair("kubernetes.default.svc", true), std::pair("somebody.else", false)}) {
     ClientConfig config = server_->admin();
     config.tls_server_name = name;
     auto client = connect(config);
@@ -301,8 +299,7 @@ TEST_F(ClientTest, WatchFromBeforeARestartIsGone) {
 TEST_F(ClientTest, AFrozenApiServerShowsWithin45Seconds) {
   start_watch(list_version());
   ASSERT_TRUE(server_->freeze_api_server());
-  const bool shown =
-      thread_.wait_until([this] { return done_.has_value(); }, seconds(45));
+  const bool shown = thread_.wait_until([this] { return done_.has_value(); }, seconds(45));
   ASSERT_TRUE(server_->thaw_api_server());
   ASSERT_TRUE(shown);
   EXPECT_TRUE(blocking_->get(resources::kNamespace, {"", "default"}));
@@ -327,8 +324,8 @@ TEST_F(ClientTest, ManyWatchesAndRequestsShareOneClient) {
     ASSERT_TRUE(blocking_->create(resources::kConfigMap, "default",
                                   config_map(fmt::format("shared-{}", i))));
   }
-  EXPECT_TRUE(thread_.wait_until(
-      [&] { return seen == std::vector<int>(seen.size(), kObjects); }, seconds(20)));
+  EXPECT_TRUE(thread_.wait_until([&] { return seen == std::vector<int>(seen.size(), kObjects); },
+                                 seconds(20)));
   thread_.run([&] { watches.clear(); });
 }
 

@@ -102,9 +102,8 @@ Status add_user(const Json& user, const Files& files, ClientConfig& config) {
 
 Result<ClientConfig> parse_kubeconfig(std::string_view yaml, std::string_view wanted,
                                       const Files& files) {
-  const Json document =
-      VK8S_TRY_CONTEXT(parse_yaml(yaml, {.max_bytes = 1U << 20U, .max_values = 20'000}),
-                       "kubeconfig");
+  const Json document = VK8S_TRY_CONTEXT(
+      parse_yaml(yaml, {.max_bytes = 1U << 20U, .max_values = 20'000}), "kubeconfig");
   std::string name(wanted);
   if (name.empty()) {
     name = text_at(document, "current-context");
@@ -160,11 +159,10 @@ Result<ClientConfig> ClientConfig::in_cluster() {
   config.server = is_ipv6 ? fmt::format("https://[{}]:{}", name, port)
                           : fmt::format("https://{}:{}", name, port);
   config.token_file = fmt::format("{}/token", kServiceAccountFolder);
-  config.ca_pem = VK8S_TRY_CONTEXT(
-      sys::read_file(fmt::format("{}/ca.crt", kServiceAccountFolder), 1U << 20U),
-      "read the ServiceAccount's CA");
-  VK8S_TRY_CONTEXT(sys::read_file(config.token_file, 1U << 20U),
-                   "read the ServiceAccount's token");
+  config.ca_pem =
+      VK8S_TRY_CONTEXT(sys::read_file(fmt::format("{}/ca.crt", kServiceAccountFolder), 1U << 20U),
+                       "read the ServiceAccount's CA");
+  VK8S_TRY_CONTEXT(sys::read_file(config.token_file, 1U << 20U), "read the ServiceAccount's token");
   return config;
 }
 

@@ -52,11 +52,16 @@ Json convert(dom::element element, Context context) {
       return convert_array(element.get_array().value_unsafe(), context);
     case dom::element_type::STRING:
       return boost::json::string(view(element.get_string().value_unsafe()));
-    case dom::element_type::INT64: return element.get_int64().value_unsafe();
-    case dom::element_type::UINT64: return element.get_uint64().value_unsafe();
-    case dom::element_type::DOUBLE: return element.get_double().value_unsafe();
-    case dom::element_type::BOOL: return element.get_bool().value_unsafe();
-    case dom::element_type::NULL_VALUE: return nullptr;
+    case dom::element_type::INT64:
+      return element.get_int64().value_unsafe();
+    case dom::element_type::UINT64:
+      return element.get_uint64().value_unsafe();
+    case dom::element_type::DOUBLE:
+      return element.get_double().value_unsafe();
+    case dom::element_type::BOOL:
+      return element.get_bool().value_unsafe();
+    case dom::element_type::NULL_VALUE:
+      return nullptr;
   }
   return nullptr;
 }
@@ -74,8 +79,7 @@ Decoder::Decoder(Decoder&&) noexcept = default;
 Result<Json> Decoder::decode(std::string_view text, Options options) {
   dom::parser& parser = impl_->parser;
   if (text.size() > parser.capacity() || parser.max_depth() != kMaxDepth) {
-    if (parser.allocate(std::max<std::size_t>(text.size(), 4096), kMaxDepth) !=
-        simdjson::SUCCESS) {
+    if (parser.allocate(std::max<std::size_t>(text.size(), 4096), kMaxDepth) != simdjson::SUCCESS) {
       return fail(Errc::kExhausted, "no memory to decode {} bytes of JSON", text.size());
     }
   }

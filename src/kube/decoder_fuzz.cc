@@ -1,6 +1,5 @@
-#include "kube/decoder.h"
-
 #include "base/fuzz.h"
+#include "kube/decoder.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace vk8s;

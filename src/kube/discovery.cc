@@ -18,8 +18,8 @@ Result<int> leading_number(std::string_view text) {
 }
 
 Result<Json> get_document(BlockingClient& client, const std::string& path) {
-  const RawResponse response = VK8S_TRY(client.raw(
-      {.method = "GET", .path = path, .content_type = "", .body = ""}));
+  const RawResponse response =
+      VK8S_TRY(client.raw({.method = "GET", .path = path, .content_type = "", .body = ""}));
   if (response.status != 200) {
     return tl::unexpected<Error>(
         error_from_response(response.status, response.body).context("GET {}", path));

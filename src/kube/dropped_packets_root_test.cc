@@ -110,10 +110,10 @@ TEST(DroppedPackets, InformerResumesWithin45Seconds) {
   ASSERT_TRUE(client);
   std::optional<Informer> informer;
   thread.run([&] {
-    informer.emplace(thread.loop(), **client,
-                     InformerOptions{.resource = resources::kConfigMap,
-                                     .namespace_name = "default"},
-                     Log::to_stderr("test"));
+    informer.emplace(
+        thread.loop(), **client,
+        InformerOptions{.resource = resources::kConfigMap, .namespace_name = "default"},
+        Log::to_stderr("test"));
     informer->start();
   });
   ASSERT_TRUE(thread.wait_until([&] { return informer->has_synced(); }, seconds(20)));
@@ -130,15 +130,17 @@ TEST(DroppedPackets, InformerResumesWithin45Seconds) {
   auto other = Client::create(thread.loop(), (*server)->admin(), Log::silent());
   ASSERT_TRUE(other);
   const Json object{{"metadata", JsonObject{{"name", "unseen"}}}};
-  const auto written = BlockingClient(thread.loop(), **other)
-                           .create(resources::kConfigMap, "default", object);
+  const auto written =
+      BlockingClient(thread.loop(), **other).create(resources::kConfigMap, "default", object);
   ASSERT_TRUE(written) << written.error().message();
   EXPECT_TRUE(thread.wait_until(
-      [&] { return informer->store().get({"default", "unseen"}) != nullptr; }, seconds(60)));
+      [&] {
+        return informer->store().get({"default", "unseen"}) != nullptr;
+      },
+      seconds(60)));
   const auto passed = std::chrono::steady_clock::now() - start;
   EXPECT_LE(passed, seconds(45));
-  RecordProperty("seconds",
-                 static_cast<int>(std::chrono::duration_cast<seconds>(passed).count()));
+  RecordProperty("seconds", static_cast<int>(std::chrono::duration_cast<seconds>(passed).count()));
   thread.run([&] {
     informer.reset();
     client->reset();

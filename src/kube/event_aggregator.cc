@@ -9,8 +9,8 @@ using std::chrono::minutes;
 
 constexpr std::size_t kMaxGroups = 4096;
 constexpr auto kWindow = minutes(10);
-constexpr std::size_t kMaxDistinct = 10;      // messages of one group in a window
-constexpr double kBurst = 25;                 // events of one group, then ...
+constexpr std::size_t kMaxDistinct = 10;        // messages of one group in a window
+constexpr double kBurst = 25;                   // events of one group, then ...
 constexpr double kTokensPerSecond = 1.0 / 300;  // ... one in five minutes
 
 }  // namespace
@@ -67,8 +67,7 @@ EventAggregator::Decision EventAggregator::decide(const Event& event, TimePoint 
 
 void EventAggregator::remember(const Event& event, const std::string& message,
                                const ObjectKey& key) {
-  const auto found =
-      records_.find({event.object.uid, static_cast<int>(event.type), event.reason});
+  const auto found = records_.find({event.object.uid, static_cast<int>(event.type), event.reason});
   if (found == records_.end()) {
     return;
   }

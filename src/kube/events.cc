@@ -1,6 +1,5 @@
 #include "kube/events.h"
 
-
 #include "base/text.h"
 #include "base/wall_time.h"
 #include "kube/request_path.h"
@@ -61,9 +60,14 @@ class EventRecorder::Sink : public std::enable_shared_from_this<Sink> {
       queue_.pop_front();
       const auto decision = aggregator_.decide(event, loop_.now());
       switch (decision.kind) {
-        case EventAggregator::Decision::Kind::kDrop: break;
-        case EventAggregator::Decision::Kind::kCreate: create(event, decision.message); break;
-        case EventAggregator::Decision::Kind::kCount: count(event, decision); break;
+        case EventAggregator::Decision::Kind::kDrop:
+          break;
+        case EventAggregator::Decision::Kind::kCreate:
+          create(event, decision.message);
+          break;
+        case EventAggregator::Decision::Kind::kCount:
+          count(event, decision);
+          break;
       }
     }
   }
@@ -83,34 +87,32 @@ class EventRecorder::Sink : public std::enable_shared_from_this<Sink> {
   }
 
   void count(const EventAggregator::Event& event, const EventAggregator::Decision& decision) {
-    const Json patch = JsonObject{
-        {"count", decision.count},
-        {"message", decision.message},
-        {"lastTimestamp", base::format_time(std::chrono::system_clock::now())}};
-    call_ = client_.merge_patch(
-        resources::kEvent, decision.event, patch,
-        [this, event, message = decision.message](const Result<Json>& patched) {
-          if (!patched && patched.error().code() == Errc::kNotFound) {
-            create(event, message);  // it has expired
-            return;
-          }
-          next();
-        });
+    const Json patch =
+        JsonObject{{"count", decision.count},
+                   {"message", decision.message},
+                   {"lastTimestamp", base::format_time(std::chrono::system_clock::now())}};
+    call_ =
+        client_.merge_patch(resources::kEvent, decision.event, patch,
+                            [this, event, message = decision.message](const Result<Json>& patched) {
+                              if (!patched && patched.error().code() == Errc::kNotFound) {
+                                create(event, message);  // it has expired
+                                return;
+                              }
+                              next();
+                            });
   }
 
   Json document(const EventAggregator::Event& event, const std::string& message) {
     const auto now = std::chrono::system_clock::now();
     const std::string time = base::format_time(now);
-    const std::string space = event.object.key.namespace_name.empty()
-                                  ? "default"
-                                  : event.object.key.namespace_name;
+    const std::string space =
+        event.object.key.namespace_name.empty() ? "default" : event.object.key.namespace_name;
     return JsonObject{
         {"apiVersion", "v1"},
         {"kind", "Event"},
-        {"metadata",
-         JsonObject{{"name", fmt::format("{}.{:x}.{:x}", event.object.key.name,
-                                         now.time_since_epoch().count(), ++last_id_)},
-                    {"namespace", space}}},
+        {"metadata", JsonObject{{"name", fmt::format("{}.{:x}.{:x}", event.object.key.name,
+                                                     now.time_since_epoch().count(), ++last_id_)},
+                                {"namespace", space}}},
         {"involvedObject", JsonObject{{"apiVersion", event.object.resource.api_version()},
                                       {"kind", event.object.resource.kind},
                                       {"namespace", event.object.key.namespace_name},

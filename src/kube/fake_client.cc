@@ -28,8 +28,7 @@ void FakeClient::fail_next(std::string verb, const Resource& resource, Error err
 std::optional<Error> FakeClient::refusal(const FakeRequest& request) {
   requests_.push_back(request);
   for (Failure& failure : failures_) {
-    if (failure.times > 0 && failure.verb == request.verb &&
-        failure.resource == request.resource) {
+    if (failure.times > 0 && failure.verb == request.verb && failure.resource == request.resource) {
       --failure.times;
       return failure.error;
     }
@@ -38,8 +37,8 @@ std::optional<Error> FakeClient::refusal(const FakeRequest& request) {
 }
 
 Call FakeClient::answer(std::function<void()> tell) {
-  return Call(std::make_shared<Registration>(
-      timers_.after(std::chrono::nanoseconds(0), std::move(tell))));
+  return Call(
+      std::make_shared<Registration>(timers_.after(std::chrono::nanoseconds(0), std::move(tell))));
 }
 
 Call FakeClient::reply(FakeRequest request, Callback callback,
@@ -54,9 +53,8 @@ Call FakeClient::reply(FakeRequest request, Callback callback,
 }
 
 Call FakeClient::get(const Resource& resource, const ObjectKey& key, Callback callback) {
-  return reply({"get", resource, key, "", nullptr}, std::move(callback), [&]() -> Result<Json> {
-    return *VK8S_TRY(existing(resource, key));
-  });
+  return reply({"get", resource, key, "", nullptr}, std::move(callback),
+               [&]() -> Result<Json> { return *VK8S_TRY(existing(resource, key)); });
 }
 
 Call FakeClient::list(const Resource& resource, std::string_view namespace_name,
@@ -119,8 +117,7 @@ Call FakeClient::watch(const Resource& resource, std::string_view namespace_name
   watch->collection = collection_name(resource);
   auto filter = FakeFilter::create(namespace_name, options.list);
   const std::int64_t from = parse_version(options.list.resource_version);
-  auto refused =
-      refusal({"watch", resource, {std::string(namespace_name), ""}, "", nullptr});
+  auto refused = refusal({"watch", resource, {std::string(namespace_name), ""}, "", nullptr});
   if (refused || !filter) {
     watch->finish(tl::unexpected<Error>(refused ? *refused : filter.error()));
   } else if (from > 0 && from < oldest_version_) {

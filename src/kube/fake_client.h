@@ -25,11 +25,11 @@ namespace vk8s::kube {
 
 // One call that was made, in order.
 struct FakeRequest {
-  std::string verb;         // get list create dry-run update apply patch delete watch
+  std::string verb;  // get list create dry-run update apply patch delete watch
   Resource resource;
-  ObjectKey key;            // the name is "" for list, watch and generateName
+  ObjectKey key;  // the name is "" for list, watch and generateName
   std::string subresource;
-  Json body;                // of create, update, apply, patch
+  Json body;  // of create, update, apply, patch
 };
 
 class FakeClient final : public Client {
@@ -107,8 +107,8 @@ class FakeClient final : public Client {
   // Makes `object` the stored one, with what the server keeps of the old one.
   Result<Json> do_replace(const Resource& resource, const ObjectKey& key, Json object,
                           std::string_view subresource);
-  Result<Json> do_apply(const Resource& resource, const Json& object,
-                        const ApplyOptions& options, const std::string& subresource);
+  Result<Json> do_apply(const Resource& resource, const Json& object, const ApplyOptions& options,
+                        const std::string& subresource);
   Result<Json> do_remove(const Resource& resource, const ObjectKey& key,
                          const DeleteOptions& options);
   void erase(const Resource& resource, const ObjectKey& key);

@@ -21,9 +21,9 @@ TEST(FakeClient, KeepsTheContractOfAClient) {
 }
 
 Json config_map(const std::string& name, const std::string& label) {
-  return JsonObject{{"metadata", JsonObject{{"name", name},
-                                            {"namespace", "ns"},
-                                            {"labels", JsonObject{{"app", label}}}}}};
+  return JsonObject{
+      {"metadata",
+       JsonObject{{"name", name}, {"namespace", "ns"}, {"labels", JsonObject{{"app", label}}}}}};
 }
 
 class FakeClientTest : public ::testing::Test {
@@ -51,8 +51,8 @@ class FakeClientTest : public ::testing::Test {
 
 TEST_F(FakeClientTest, WatchGoesOnFromAVersion) {
   client_.put(resources::kConfigMap, config_map("a", "x"));
-  const std::string version(*base::get_string(
-      *client_.peek(resources::kConfigMap, {"ns", "a"}), "metadata.resourceVersion"));
+  const std::string version(*base::get_string(*client_.peek(resources::kConfigMap, {"ns", "a"}),
+                                              "metadata.resourceVersion"));
   client_.put(resources::kConfigMap, config_map("b", "x"));
   const Call call = watch(version);
   settle();
@@ -113,8 +113,7 @@ TEST_F(FakeClientTest, CollectsGarbageWhenAsked) {
   dependent.as_object()["metadata"].as_object()["ownerReferences"] =
       JsonArray{JsonObject{{"uid", uid}}};
   client_.put(resources::kSecret, dependent);
-  const Call call =
-      client_.remove(resources::kConfigMap, {"ns", "owner"}, {}, [](const auto&) {});
+  const Call call = client_.remove(resources::kConfigMap, {"ns", "owner"}, {}, [](const auto&) {});
   EXPECT_EQ(client_.peek(resources::kSecret, {"ns", "dependent"}), nullptr);
 }
 

@@ -103,8 +103,7 @@ void FakeClient::put(const Resource& resource, Json object) {
     metadata["uid"] = fmt::format("00000000-0000-4000-8000-{:012}", ++last_uid_);
   }
   metadata.emplace("creationTimestamp", kCreationTime);
-  const auto type =
-      previous.is_object() ? WatchEvent::Type::kModified : WatchEvent::Type::kAdded;
+  const auto type = previous.is_object() ? WatchEvent::Type::kModified : WatchEvent::Type::kAdded;
   Json& stored = objects[key] = std::move(object);
   publish(type, resource, stored, std::move(previous));
 }

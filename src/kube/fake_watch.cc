@@ -2,8 +2,7 @@
 
 namespace vk8s::kube {
 
-Result<FakeFilter> FakeFilter::create(std::string_view namespace_name,
-                                      const ListOptions& options) {
+Result<FakeFilter> FakeFilter::create(std::string_view namespace_name, const ListOptions& options) {
   FakeFilter filter;
   filter.namespace_name_ = namespace_name;
   filter.labels_ = VK8S_TRY(Selector::parse(options.label_selector));
@@ -34,8 +33,7 @@ bool FakeFilter::matches(const Json& object) const {
 std::optional<WatchEvent> FakeClient::Watch::seen(const WatchEvent& event,
                                                   const Json& previous) const {
   const bool matched = previous.is_object() && filter.matches(previous);
-  const bool matches =
-      event.type != WatchEvent::Type::kDeleted && filter.matches(event.object);
+  const bool matches = event.type != WatchEvent::Type::kDeleted && filter.matches(event.object);
   if (matches) {
     return WatchEvent{matched ? WatchEvent::Type::kModified : WatchEvent::Type::kAdded,
                       event.object};

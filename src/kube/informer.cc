@@ -67,9 +67,7 @@ Informer::Informer(Timers& timers, Client& client, InformerOptions options, Log 
       backoff_(std::min(milliseconds(200), options_.max_backoff), options_.max_backoff),
       random_(std::random_device{}()) {}
 
-void Informer::add_handlers(InformerHandlers handlers) {
-  handlers_.push_back(std::move(handlers));
-}
+void Informer::add_handlers(InformerHandlers handlers) { handlers_.push_back(std::move(handlers)); }
 
 void Informer::when_synced(std::function<void()> callback) {
   when_synced_.push_back(std::move(callback));
@@ -250,7 +248,8 @@ void Informer::end_watch(Status status) {
         return;
       }
       break;
-    default: break;
+    default:
+      break;
   }
   retry(&Informer::begin_list, error, "watch cannot be resumed");
 }

@@ -36,14 +36,14 @@ Projection keep_fields(std::vector<std::string> paths);
 
 struct InformerOptions {
   Resource resource;
-  std::string namespace_name;          // "" = all
+  std::string namespace_name;  // "" = all
   std::string label_selector;
   std::string field_selector;
-  Projection projection;               // empty = everything but managedFields
+  Projection projection;  // empty = everything but managedFields
   std::map<std::string, IndexFunction> indexes;
-  std::chrono::seconds resync{0};      // > 0: tells every object as updated so often
+  std::chrono::seconds resync{0};  // > 0: tells every object as updated so often
   int page_size = 500;
-  std::chrono::seconds min_watch{300}; // a watch lasts between this and twice this
+  std::chrono::seconds min_watch{300};            // a watch lasts between this and twice this
   std::chrono::milliseconds max_backoff{10'000};  // between failed attempts
 };
 

@@ -59,10 +59,10 @@ void LeaderElector::read_lease() {
     } else if (lease.error().code() == Errc::kNotFound) {
       const JsonObject metadata{{"name", options_.lease.name},
                                 {"namespace", options_.lease.namespace_name}};
-      write_lease(JsonObject{{"apiVersion", "coordination.k8s.io/v1"},
-                             {"kind", "Lease"},
-                             {"metadata", metadata}},
-                  true);
+      write_lease(
+          JsonObject{
+              {"apiVersion", "coordination.k8s.io/v1"}, {"kind", "Lease"}, {"metadata", metadata}},
+          true);
     } else {
       end_attempt(std::move(lease));
     }
@@ -113,15 +113,14 @@ void LeaderElector::fill_spec(Json& lease, bool is_held) const {
   JsonObject& spec = value.get_object();
   const std::string now = base::format_micro_time(std::chrono::system_clock::now());
   const std::string before = holder_of(lease);
-  const std::int64_t transitions =
-      base::get_int(lease, "spec.leaseTransitions").value_or(0);
+  const std::int64_t transitions = base::get_int(lease, "spec.leaseTransitions").value_or(0);
   const auto duration = std::chrono::duration_cast<std::chrono::seconds>(options_.lease_duration);
   if (before != options_.identity || !is_held) {
     spec["acquireTime"] = now;
   }
   if (is_held && before != options_.identity) {
-    spec["leaseTransitions"] = spec_of(lease)->as_object().contains("renewTime") ? transitions + 1
-                                                                                  : transitions;
+    spec["leaseTransitions"] =
+        spec_of(lease)->as_object().contains("renewTime") ? transitions + 1 : transitions;
   }
   spec["holderIdentity"] = is_held ? options_.identity : "";
   spec["leaseDurationSeconds"] =
@@ -132,9 +131,9 @@ void LeaderElector::fill_spec(Json& lease, bool is_held) const {
 void LeaderElector::write_lease(Json lease, bool is_new) {
   fill_spec(lease, true);
   const auto take_answer = [this](Result<Json> written) { end_attempt(std::move(written)); };
-  call_ = is_new ? client_.create(resources::kLease, options_.lease.namespace_name, lease,
-                                  take_answer)
-                 : client_.update(resources::kLease, lease, take_answer);
+  call_ = is_new
+              ? client_.create(resources::kLease, options_.lease.namespace_name, lease, take_answer)
+              : client_.update(resources::kLease, lease, take_answer);
 }
 
 void LeaderElector::end_attempt(Result<Json> written) {

@@ -79,8 +79,8 @@ class LeaderElector {
   Registration attempt_timer_;   // one attempt must leave time for another
   Registration deadline_timer_;  // of the leader's next renewal
   std::minstd_rand random_;
-  std::optional<Json> observed_;  // the lease as last seen ...
-  Timers::TimePoint observed_at_; // ... and since when it has looked like that
+  std::optional<Json> observed_;   // the lease as last seen ...
+  Timers::TimePoint observed_at_;  // ... and since when it has looked like that
   Timers::TimePoint attempt_start_;
   std::string reported_leader_;
   std::function<void()> stopped_;

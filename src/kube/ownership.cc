@@ -42,10 +42,9 @@ std::optional<Json> hand_over_patch(const Json& object, std::string_view created
   entry["manager"] = boost::json::string(manager.data(), manager.size());
   entry["operation"] = "Apply";
   kept.push_back(std::move(handed_over));
-  return JsonObject{
-      {"metadata",
-       JsonObject{{"resourceVersion", boost::json::string(version->data(), version->size())},
-                  {"managedFields", std::move(kept)}}}};
+  return JsonObject{{"metadata", JsonObject{{"resourceVersion",
+                                             boost::json::string(version->data(), version->size())},
+                                            {"managedFields", std::move(kept)}}}};
 }
 
 }  // namespace vk8s::kube

@@ -7,8 +7,8 @@ namespace vk8s::kube {
 void reconcile_one(WorkQueue& queue, const ObjectKey& key, const Reconcile& reconcile,
                    const Log& log) {
   const Result<ReconcileResult> result = reconcile(key);
-  const std::string name = key.namespace_name.empty() ? key.name
-                                                      : key.namespace_name + "/" + key.name;
+  const std::string name =
+      key.namespace_name.empty() ? key.name : key.namespace_name + "/" + key.name;
   if (result) {
     queue.forget(key);
     if (result->requeue_after.count() > 0) {
@@ -19,8 +19,7 @@ void reconcile_one(WorkQueue& queue, const ObjectKey& key, const Reconcile& reco
                 {{"object", name}, {"error", result.error().message()}});
     queue.add_rate_limited(key);
   } else {
-    log.error("reconcile failed",
-              {{"object", name}, {"error", result.error().message()}});
+    log.error("reconcile failed", {{"object", name}, {"error", result.error().message()}});
     queue.forget(key);
     queue.add_after(key, queue.max_delay());
   }

@@ -16,9 +16,12 @@ constexpr std::size_t kMaxResponseBytes = 256U << 20U;
 
 std::string_view to_string(DeletePropagation propagation) {
   switch (propagation) {
-    case DeletePropagation::kBackground: return "Background";
-    case DeletePropagation::kForeground: return "Foreground";
-    case DeletePropagation::kOrphan: return "Orphan";
+    case DeletePropagation::kBackground:
+      return "Background";
+    case DeletePropagation::kForeground:
+      return "Foreground";
+    case DeletePropagation::kOrphan:
+      return "Orphan";
   }
   return "";
 }
@@ -52,8 +55,8 @@ Result<std::unique_ptr<Client>> Client::create(EventLoop& loop, ClientConfig con
   return std::make_unique<RemoteClient>(loop, std::move(config), std::move(http), std::move(log));
 }
 
-RemoteClient::RemoteClient(EventLoop& loop, ClientConfig config,
-                           std::unique_ptr<http::Client> http, Log log)
+RemoteClient::RemoteClient(EventLoop& loop, ClientConfig config, std::unique_ptr<http::Client> http,
+                           Log log)
     : loop_(loop),
       config_(std::move(config)),
       http_(std::move(http)),
@@ -68,8 +71,8 @@ RemoteClient::~RemoteClient() = default;
 
 void RemoteClient::set_client_certificate(const std::string& certificate_pem,
                                           const std::string& key_pem) {
-  identity_ = std::make_shared<http::TlsIdentity>(http::TlsIdentity{
-      identity_->ca_pem, certificate_pem, key_pem});
+  identity_ = std::make_shared<http::TlsIdentity>(
+      http::TlsIdentity{identity_->ca_pem, certificate_pem, key_pem});
 }
 
 Result<http::Request> RemoteClient::request(const Verb& verb) {
@@ -95,8 +98,8 @@ Result<http::Request> RemoteClient::request(const Verb& verb) {
 }
 
 Call RemoteClient::fail_later(std::function<void()> tell) {
-  return Call(std::make_shared<Registration>(
-      loop_.after(std::chrono::nanoseconds(0), std::move(tell))));
+  return Call(
+      std::make_shared<Registration>(loop_.after(std::chrono::nanoseconds(0), std::move(tell))));
 }
 
 Call RemoteClient::call(Verb verb, Callback callback) {
@@ -166,9 +169,8 @@ Call RemoteClient::update(const Resource& resource, const Json& object, Callback
               std::move(callback));
 }
 
-Call RemoteClient::apply(const Resource& resource, const Json& object,
-                         const ApplyOptions& options, Callback callback,
-                         std::string_view subresource) {
+Call RemoteClient::apply(const Resource& resource, const Json& object, const ApplyOptions& options,
+                         Callback callback, std::string_view subresource) {
   const ObjectKey key = key_of(object);
   Query query;
   query.add("fieldManager", options.field_manager).add("force", options.force ? "true" : "false");
@@ -212,12 +214,12 @@ Call RemoteClient::remove(const Resource& resource, const ObjectKey& key,
 Call RemoteClient::raw(RawRequest raw, std::function<void(Result<RawResponse>)> callback) {
   const std::size_t end = std::min(raw.path.find('?'), raw.path.size());
   std::string what = fmt::format("{} {}", raw.method, base::printable(raw.path.substr(0, end)));
-  Verb verb{.what = what,
-            .method = std::move(raw.method),
-            .path = std::move(raw.path),
-            .content_type =
-                raw.content_type.empty() ? "application/json" : std::move(raw.content_type),
-            .body = std::move(raw.body)};
+  Verb verb{
+      .what = what,
+      .method = std::move(raw.method),
+      .path = std::move(raw.path),
+      .content_type = raw.content_type.empty() ? "application/json" : std::move(raw.content_type),
+      .body = std::move(raw.body)};
   Result<http::Request> prepared = request(verb);
   if (!prepared) {
     return fail_later([callback = std::move(callback), error = std::move(prepared).error()] {
@@ -299,8 +301,7 @@ void RemoteClient::probe() {
   }
   probe_call_ = http_->send(std::move(*prepared), [this](Result<http::Response> response) {
     if (!response && response.error().code() == Errc::kTimeout) {
-      log_.warning("API server does not answer: connections are cut",
-                   {{"server", config_.server}});
+      log_.warning("API server does not answer: connections are cut", {{"server", config_.server}});
       http_->drop_connections();
     }
   });

@@ -22,25 +22,24 @@ RemoteWatch::RemoteWatch(std::string what, bool omit_managed_fields,
 
 void RemoteWatch::start(http::Client& http, http::Request request) {
   const auto weak = weak_from_this();
-  call_ = http.stream(std::move(request),
-                      {.on_response =
-                           [weak](const http::Response& response) {
-                             if (const auto self = weak.lock()) {
-                               self->http_status_ = response.status;
-                             }
-                           },
-                       .on_data =
-                           [weak](std::string_view bytes) {
-                             if (const auto self = weak.lock()) {
-                               self->take_bytes(bytes);
-                             }
-                           },
-                       .on_done =
-                           [weak](Status status) {
-                             if (const auto self = weak.lock()) {
-                               self->take_end(std::move(status));
-                             }
-                           }});
+  call_ = http.stream(std::move(request), {.on_response =
+                                               [weak](const http::Response& response) {
+                                                 if (const auto self = weak.lock()) {
+                                                   self->http_status_ = response.status;
+                                                 }
+                                               },
+                                           .on_data =
+                                               [weak](std::string_view bytes) {
+                                                 if (const auto self = weak.lock()) {
+                                                   self->take_bytes(bytes);
+                                                 }
+                                               },
+                                           .on_done =
+                                               [weak](Status status) {
+                                                 if (const auto self = weak.lock()) {
+                                                   self->take_end(std::move(status));
+                                                 }
+                                               }});
 }
 
 void RemoteWatch::cancel() {

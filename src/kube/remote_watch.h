@@ -12,8 +12,8 @@ namespace vk8s::kube {
 
 class RemoteWatch : public std::enable_shared_from_this<RemoteWatch> {
  public:
-  RemoteWatch(std::string what, bool omit_managed_fields,
-              std::function<void(WatchEvent)> on_event, std::function<void(Status)> on_done);
+  RemoteWatch(std::string what, bool omit_managed_fields, std::function<void(WatchEvent)> on_event,
+              std::function<void(Status)> on_done);
 
   void start(http::Client& http, http::Request request);
 

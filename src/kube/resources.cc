@@ -10,8 +10,7 @@ const Resource kSecret{"", "v1", "secrets", "Secret"};
 const Resource kConfigMap{"", "v1", "configmaps", "ConfigMap"};
 const Resource kEvent{"", "v1", "events", "Event"};
 const Resource kPersistentVolume{"", "v1", "persistentvolumes", "PersistentVolume", false};
-const Resource kPersistentVolumeClaim{"", "v1", "persistentvolumeclaims",
-                                      "PersistentVolumeClaim"};
+const Resource kPersistentVolumeClaim{"", "v1", "persistentvolumeclaims", "PersistentVolumeClaim"};
 const Resource kServiceAccount{"", "v1", "serviceaccounts", "ServiceAccount"};
 const Resource kEndpoints{"", "v1", "endpoints", "Endpoints"};
 const Resource kDeployment{"apps", "v1", "deployments", "Deployment"};
@@ -27,11 +26,9 @@ const Resource kClusterRoleBinding{"rbac.authorization.k8s.io", "v1", "clusterro
                                    "ClusterRoleBinding", false};
 const Resource kRole{"rbac.authorization.k8s.io", "v1", "roles", "Role"};
 const Resource kRoleBinding{"rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding"};
-const Resource kCertificateSigningRequest{"certificates.k8s.io", "v1",
-                                          "certificatesigningrequests",
+const Resource kCertificateSigningRequest{"certificates.k8s.io", "v1", "certificatesigningrequests",
                                           "CertificateSigningRequest", false};
-const Resource kCustomResourceDefinition{"apiextensions.k8s.io", "v1",
-                                         "customresourcedefinitions",
+const Resource kCustomResourceDefinition{"apiextensions.k8s.io", "v1", "customresourcedefinitions",
                                          "CustomResourceDefinition", false};
 const Resource kVk8s{"vk8s.sktelecom.com", "v1alpha1", "vk8s", "Vk8s"};
 

@@ -78,8 +78,7 @@ class RuntimeTest : public ::testing::Test {
   void write(const std::string& name, const std::string& value) {
     Json object = config_map(name, value);
     object.as_object()["metadata"].as_object()["namespace"] = "default";
-    const auto written =
-        blocking_->apply(resources::kConfigMap, object, {.field_manager = "test"});
+    const auto written = blocking_->apply(resources::kConfigMap, object, {.field_manager = "test"});
     ASSERT_TRUE(written) << written.error().message();
   }
 
@@ -100,7 +99,10 @@ TEST_F(RuntimeTest, InformerFollowsChanges) {
   EXPECT_TRUE(sees("followed", "2", seconds(5)));
   ASSERT_TRUE(blocking_->remove(resources::kConfigMap, {"default", "followed"}));
   EXPECT_TRUE(thread_.wait_until(
-      [this] { return !informer_->store().get({"default", "followed"}); }, seconds(5)));
+      [this] {
+        return !informer_->store().get({"default", "followed"});
+      },
+      seconds(5)));
 }
 
 TEST_F(RuntimeTest, InformerSurvivesARestartOfTheApiServer) {
@@ -147,14 +149,13 @@ TEST_F(RuntimeTest, LeadershipIsHandedOverWhenTheLeaderStopsOrDies) {
     Replica& replica = replicas[name];
     replica.client = connect();
     thread_.run([&] {
-      replica.elector.emplace(
-          thread_.loop(), *replica.client,
-          LeaderElectionOptions{.lease = {"default", "hand-over"},
-                                .identity = name,
-                                .lease_duration = seconds(2),
-                                .renew_deadline = milliseconds(1500),
-                                .retry_period = milliseconds(300)},
-          LeaderCallbacks{}, Log::silent());
+      replica.elector.emplace(thread_.loop(), *replica.client,
+                              LeaderElectionOptions{.lease = {"default", "hand-over"},
+                                                    .identity = name,
+                                                    .lease_duration = seconds(2),
+                                                    .renew_deadline = milliseconds(1500),
+                                                    .retry_period = milliseconds(300)},
+                              LeaderCallbacks{}, Log::silent());
       replica.elector->start();
     });
   };

@@ -45,8 +45,8 @@ Result<Selector::Requirement> Selector::parse_requirement(std::string_view text)
     if (!is_word(key) || (!value.empty() && !is_word(value))) {
       return refuse();
     }
-    return Requirement{std::string(key), is_not ? Operator::kNotIn : Operator::kIn,
-                       {std::string(value)}};
+    return Requirement{
+        std::string(key), is_not ? Operator::kNotIn : Operator::kIn, {std::string(value)}};
   }
   const std::size_t open = text.find('(');
   if (open == std::string_view::npos) {
@@ -54,12 +54,12 @@ Result<Selector::Requirement> Selector::parse_requirement(std::string_view text)
                          : refuse();
   }
   const auto words = base::split(base::trim(text.substr(0, open)), ' ');
-  if (words.size() != 2 || !is_word(words[0]) || !text.ends_with(')') || (words[1] != "in" && words[1] != "notin")) {
+  if (words.size() != 2 || !is_word(words[0]) || !text.ends_with(')') ||
+      (words[1] != "in" && words[1] != "notin")) {
     return refuse();
   }
-  Requirement requirement{std::string(words[0]),
-                          words[1] == "in" ? Operator::kIn : Operator::kNotIn,
-                          {}};
+  Requirement requirement{
+      std::string(words[0]), words[1] == "in" ? Operator::kIn : Operator::kNotIn, {}};
   for (const std::string_view value :
        base::split(text.substr(open + 1, text.size() - open - 2), ',')) {
     requirement.values.emplace(base::trim(value));
@@ -92,10 +92,18 @@ bool Selector::matches(const std::map<std::string, std::string>& labels) const {
     const bool is_in = found != labels.end() && requirement.values.contains(found->second);
     bool holds = false;
     switch (requirement.operation) {
-      case Operator::kIn: holds = is_in; break;
-      case Operator::kNotIn: holds = !is_in; break;
-      case Operator::kExists: holds = found != labels.end(); break;
-      case Operator::kAbsent: holds = found == labels.end(); break;
+      case Operator::kIn:
+        holds = is_in;
+        break;
+      case Operator::kNotIn:
+        holds = !is_in;
+        break;
+      case Operator::kExists:
+        holds = found != labels.end();
+        break;
+      case Operator::kAbsent:
+        holds = found == labels.end();
+        break;
     }
     if (!holds) {
       return false;

@@ -1,6 +1,5 @@
-#include "kube/selector.h"
-
 #include "base/fuzz.h"
+#include "kube/selector.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace vk8s;

@@ -7,8 +7,8 @@ namespace vk8s::kube {
 
 Result<WatchEvent> parse_watch_event(std::string_view line, Decoder& decoder,
                                      bool omit_managed_fields) {
-  Json event = VK8S_TRY_CONTEXT(
-      decoder.decode(line, {.omit_managed_fields = omit_managed_fields}), "watch event");
+  Json event = VK8S_TRY_CONTEXT(decoder.decode(line, {.omit_managed_fields = omit_managed_fields}),
+                                "watch event");
   JsonObject* fields = event.if_object();
   Json* object = fields == nullptr ? nullptr : fields->if_contains("object");
   const auto type = base::get_string(event, "type");

@@ -1,6 +1,5 @@
-#include "kube/watch_stream.h"
-
 #include "base/fuzz.h"
+#include "kube/watch_stream.h"
 
 namespace {
 using namespace vk8s;

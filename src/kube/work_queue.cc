@@ -29,8 +29,7 @@ void WorkQueue::add_after(const ObjectKey& key, std::chrono::nanoseconds delay) 
   if (shut_down_) {
     return;
   }
-  const TimePoint due =
-      options_.now() + std::chrono::duration_cast<TimePoint::duration>(delay);
+  const TimePoint due = options_.now() + std::chrono::duration_cast<TimePoint::duration>(delay);
   const auto [at, is_new] = delayed_.try_emplace(key, due);
   if (!is_new) {
     if (at->second <= due) {

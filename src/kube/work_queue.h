@@ -66,7 +66,7 @@ class WorkQueue {
   // Guarded by mutex_.
   std::condition_variable condition_;
   std::deque<ObjectKey> ready_;
-  std::set<ObjectKey> waiting_;     // = ready_ and those to come again after done()
+  std::set<ObjectKey> waiting_;  // = ready_ and those to come again after done()
   std::set<ObjectKey> in_work_;
   std::map<ObjectKey, TimePoint> delayed_;
   std::set<std::pair<TimePoint, ObjectKey>> by_time_;

@@ -20,9 +20,8 @@ const ObjectKey kB{"ns", "b"};
 class WorkQueueTest : public ::testing::Test {
  protected:
   WorkQueue::TimePoint now_{};
-  WorkQueue queue_{{.first_delay = milliseconds(100),
-                    .max_delay = seconds(5),
-                    .now = [this] { return now_; }}};
+  WorkQueue queue_{
+      {.first_delay = milliseconds(100), .max_delay = seconds(5), .now = [this] { return now_; }}};
 };
 
 TEST_F(WorkQueueTest, HoldsAKeyOnceHoweverOftenItIsAdded) {
@@ -143,9 +142,7 @@ TEST(ReconcileWorkers, ComesBackAfterTheTimeTheResultAsksFor) {
   now += seconds(5);
   EXPECT_EQ(queue.try_get(), kA);
   queue.done(kA);
-  run([](const ObjectKey&) -> Result<ReconcileResult> {
-    return fail(Errc::kForbidden, "quota");
-  });
+  run([](const ObjectKey&) -> Result<ReconcileResult> { return fail(Errc::kForbidden, "quota"); });
   now += seconds(59);
   EXPECT_EQ(queue.try_get(), std::nullopt);
   now += seconds(1);

@@ -1,6 +1,5 @@
-#include "kube/yaml.h"
-
 #include "base/fuzz.h"
+#include "kube/yaml.h"
 
 namespace {
 using namespace vk8s;

@@ -1,7 +1,6 @@
-#include "kube/yaml_writer.h"
-
 #include "base/fuzz.h"
 #include "kube/yaml.h"
+#include "kube/yaml_writer.h"
 
 using namespace vk8s;
 

@@ -150,8 +150,7 @@ Status add_leaf_extensions(X509* certificate, X509* issuer, const LeafRequest& r
   if (request.dns_names.empty() && request.ip_addresses.empty()) {
     return {};
   }
-  const GeneralNamesPtr names =
-      VK8S_TRY(to_general_names(request.dns_names, request.ip_addresses));
+  const GeneralNamesPtr names = VK8S_TRY(to_general_names(request.dns_names, request.ip_addresses));
   if (X509_add1_ext_i2d(certificate, NID_subject_alt_name, names.get(), 0, X509V3_ADD_DEFAULT) !=
       1) {
     return fail_openssl(Errc::kInternal, "set the alternative names of a certificate");

@@ -55,11 +55,11 @@ class OpensslProgram : public ::testing::Test {
 
 TEST_F(OpensslProgram, AcceptsACaAndItsLeaves) {
   const auto server = issue(test_ca(), server_request());
-  const auto client = issue(test_ca(), {.subject = {.common_name = "system:node:w1",
-                                                    .organizations = {"system:nodes"}},
-                                        .dns_names = {},
-                                        .ip_addresses = {},
-                                        .client = true});
+  const auto client = issue(
+      test_ca(), {.subject = {.common_name = "system:node:w1", .organizations = {"system:nodes"}},
+                  .dns_names = {},
+                  .ip_addresses = {},
+                  .client = true});
   ASSERT_TRUE(server && client);
   const std::string ca = file("ca.crt", test_ca().certificate_pem);
   const std::string s = file("s.crt", server->certificate_pem);

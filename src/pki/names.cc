@@ -10,9 +10,7 @@ namespace {
 // A limit of our own: a subject is a name and some groups.
 constexpr int kMaxSubjectEntries = 64;
 
-bool is_showable(std::string_view text) {
-  return base::printable(text, text.size()) == text;
-}
+bool is_showable(std::string_view text) { return base::printable(text, text.size()) == text; }
 
 Status add_entry(X509_NAME* name, int nid, std::string_view what, const std::string& value) {
   if (value.empty() || value.size() > 64 || !is_showable(value)) {
@@ -71,10 +69,12 @@ std::string_view bytes_of(const ASN1_STRING* text) {
 
 std::string other_name(const GENERAL_NAME* name) {
   switch (name->type) {
-    case GEN_EMAIL: return "email:" + base::printable(bytes_of(name->d.rfc822Name), 253);
+    case GEN_EMAIL:
+      return "email:" + base::printable(bytes_of(name->d.rfc822Name), 253);
     case GEN_URI:
       return "URI:" + base::printable(bytes_of(name->d.uniformResourceIdentifier), 253);
-    default: return fmt::format("type {}", name->type);
+    default:
+      return fmt::format("type {}", name->type);
   }
 }
 
@@ -90,8 +90,8 @@ void take_name(const GENERAL_NAME* name, AlternativeNames& out) {
   }
   if (name->type == GEN_IPADD) {
     const std::string_view raw = bytes_of(name->d.iPAddress);
-    const auto address = IpAddress::from_bytes(
-        {reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size()});
+    const auto address =
+        IpAddress::from_bytes({reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size()});
     (address ? out.ip_addresses : out.other_names)
         .push_back(address ? address->to_string() : "IP: " + address.error().message());
     return;
@@ -152,9 +152,9 @@ Result<GeneralNamesPtr> to_general_names(const std::vector<std::string>& dns_nam
   }
   for (const std::string& text : ip_addresses) {
     const IpAddress address = VK8S_TRY(IpAddress::parse(text));
-    VK8S_TRY(push(names.get(), GEN_IPADD,
-                  make_string(V_ASN1_OCTET_STRING, address.bytes().data(),
-                              address.bytes().size())));
+    VK8S_TRY(
+        push(names.get(), GEN_IPADD,
+             make_string(V_ASN1_OCTET_STRING, address.bytes().data(), address.bytes().size())));
   }
   return names;
 }

@@ -24,7 +24,7 @@ struct Releaser {
 };
 
 inline void free_name_list(GENERAL_NAMES* names) { GENERAL_NAMES_free(names); }
-inline void free_extensions(STACK_OF(X509_EXTENSION)* list) {
+inline void free_extensions(STACK_OF(X509_EXTENSION) * list) {
   sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
 }
 inline void free_bytes(unsigned char* bytes) { OPENSSL_free(bytes); }

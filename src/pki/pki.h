@@ -29,9 +29,9 @@ struct Subject {
 struct LeafRequest {
   Subject subject;
   std::vector<std::string> dns_names;
-  std::vector<std::string> ip_addresses;   // IPv4 or IPv6 text
-  bool server = false;                     // extended key usage serverAuth
-  bool client = false;                     // extended key usage clientAuth
+  std::vector<std::string> ip_addresses;  // IPv4 or IPv6 text
+  bool server = false;                    // extended key usage serverAuth
+  bool client = false;                    // extended key usage clientAuth
   std::chrono::hours lifetime = std::chrono::hours(24 * 365);
 };
 
@@ -68,7 +68,7 @@ struct CertificateRequestInfo {
   Subject subject;
   std::vector<std::string> dns_names;
   std::vector<std::string> ip_addresses;
-  std::vector<std::string> other_names;    // e-mail and URI names, for refusal
+  std::vector<std::string> other_names;  // e-mail and URI names, for refusal
 };
 Result<CertificateRequestInfo> parse_certificate_request(std::string_view pem);
 

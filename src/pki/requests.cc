@@ -45,8 +45,7 @@ Result<AlternativeNames> requested_names(X509_REQ* request) {
 Result<CertificateRequestInfo> parse_certificate_request(std::string_view pem) {
   VK8S_TRY(check_single_pem(pem, "CERTIFICATE REQUEST", kMaxRequestBytes));
   const BioPtr bio = VK8S_TRY(reading_bio(pem));
-  const RequestPtr request(
-      PEM_read_bio_X509_REQ(bio.get(), nullptr, refuse_pass_phrase, nullptr));
+  const RequestPtr request(PEM_read_bio_X509_REQ(bio.get(), nullptr, refuse_pass_phrase, nullptr));
   if (!request) {
     return fail_openssl(Errc::kInvalidArgument, "read a certificate request from PEM");
   }
@@ -57,11 +56,10 @@ Result<CertificateRequestInfo> parse_certificate_request(std::string_view pem) {
   }
   AlternativeNames names = VK8S_TRY(requested_names(request.get()));
   Subject subject = VK8S_TRY(from_x509_name(X509_REQ_get_subject_name(request.get())));
-  return CertificateRequestInfo{
-      .subject = std::move(subject),
-      .dns_names = std::move(names.dns_names),
-      .ip_addresses = std::move(names.ip_addresses),
-      .other_names = std::move(names.other_names)};
+  return CertificateRequestInfo{.subject = std::move(subject),
+                                .dns_names = std::move(names.dns_names),
+                                .ip_addresses = std::move(names.ip_addresses),
+                                .other_names = std::move(names.other_names)};
 }
 
 }  // namespace vk8s::pki

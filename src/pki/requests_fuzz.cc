@@ -16,9 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   fuzz::require(size <= 16U << 10U, "what is longer than the limit is refused");
-  fuzz::require(
-      info->dns_names.size() + info->ip_addresses.size() + info->other_names.size() <= 64,
-      "too many names are refused");
+  fuzz::require(info->dns_names.size() + info->ip_addresses.size() + info->other_names.size() <= 64,
+                "too many names are refused");
   fuzz::require(base::printable(info->subject.common_name) == info->subject.common_name,
                 "a subject is safe to show");
   for (const std::string& name : info->dns_names) {

@@ -166,8 +166,8 @@ TEST(CertificateRequest, RefusesAnythingButOneBlock) {
   expect_refused("x\n" + pem, "not one PEM block");
   expect_refused(pem + "x", "not one PEM block");
   expect_refused(pem + std::string(20000, '\n'), "at most");
-  expect_refused(
-      "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n", "PEM");
+  expect_refused("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
+                 "PEM");
 }
 
 RC_GTEST_PROP(CertificateRequest, SurvivesAnyBytes, (const std::string& bytes)) {

@@ -51,10 +51,10 @@ class Exchange {
       const auto left =
           std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
       if (left.count() <= 0) {
-        return fail(Errc::kTimeout, "{} did not end within {} ms", name_,
-                    options_.timeout.count());
+        return fail(Errc::kTimeout, "{} did not end within {} ms", name_, options_.timeout.count());
       }
-      std::array<pollfd, 3> set = {pollfd{output_.get(), POLLIN, 0}, pollfd{error_.get(), POLLIN, 0},
+      std::array<pollfd, 3> set = {pollfd{output_.get(), POLLIN, 0},
+                                   pollfd{error_.get(), POLLIN, 0},
                                    pollfd{input_.get(), POLLOUT, 0}};
       if (::poll(set.data(), set.size(), static_cast<int>(left.count())) < 0 && errno != EINTR) {
         return fail_errno(errno, "{}: poll", name_);
@@ -168,12 +168,12 @@ Result<CommandOutput> run_command(SpawnOptions options, const CommandOptions& co
                     std::move(output.read_end), std::move(error.read_end));
   VK8S_TRY(exchange.run(deadline));  // on an error child's end kills it
   pollfd ended{child.pidfd(), POLLIN, 0};
-  while (::poll(&ended, 1,
-                static_cast<int>(std::max<std::int64_t>(
-                    0, std::chrono::duration_cast<std::chrono::milliseconds>(deadline -
-                                                                             Clock::now())
-                           .count()))) < 0 &&
-         errno == EINTR) {
+  while (
+      ::poll(&ended, 1,
+             static_cast<int>(std::max<std::int64_t>(
+                 0, std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now())
+                        .count()))) < 0 &&
+      errno == EINTR) {
   }
   const auto status = child.try_wait();
   if (!status) {

@@ -58,8 +58,7 @@ Status remove_below(int parent_fd, const std::string& name, dev_t device) {
   if (info.st_dev != device) {
     return fail(Errc::kInvalidArgument, "remove {}: another file system is mounted on it", name);
   }
-  const int fd = ::openat(parent_fd, name.c_str(),
-                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  const int fd = ::openat(parent_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) {
     return fail_errno(errno, "open {}", name);
   }

@@ -13,8 +13,8 @@ struct MountEntry {
   std::string mount_point;
   std::string file_system;  // "overlay", "ext4", "cgroup2", ...
   std::string source;
-  std::string options;      // of the superblock: "rw,memory"
-  std::string root;         // the part of the file system that is mounted
+  std::string options;  // of the superblock: "rw,memory"
+  std::string root;     // the part of the file system that is mounted
 };
 
 // Source: proc(5), /proc/<pid>/mountinfo. Pure.

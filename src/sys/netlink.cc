@@ -12,7 +12,8 @@
 
 namespace vk8s::sys {
 
-NetlinkMessage::NetlinkMessage(int type, int flags) : header_(mnl_nlmsg_put_header(buffer_.data())) {
+NetlinkMessage::NetlinkMessage(int type, int flags)
+    : header_(mnl_nlmsg_put_header(buffer_.data())) {
   header_->nlmsg_type = static_cast<std::uint16_t>(type);
   header_->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
 }
@@ -151,8 +152,8 @@ Error error_of(const nlmsghdr* message, int error_number, const std::string& wha
       text += fmt::format(" ({})", base::printable(words, 200));
     }
   }
-  const bool absent = error_number == ENODEV || error_number == ESRCH ||
-                      error_number == ENOENT || error_number == EADDRNOTAVAIL;
+  const bool absent = error_number == ENODEV || error_number == ESRCH || error_number == ENOENT ||
+                      error_number == EADDRNOTAVAIL;
   const Error error = base::error_from_errno(error_number, text);
   return absent ? Error(Errc::kNotFound, error.message()) : error;
 }

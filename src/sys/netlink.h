@@ -47,21 +47,21 @@ struct VxlanSpec {
   std::uint32_t vni = 1;
   std::uint16_t udp_port = 14789;
   std::uint32_t mtu = 0;
-  std::string local_address;   // "" = any
-  std::string underlay;        // the link that carries it; "" = by the routes
-  std::string mac;             // "" = random
+  std::string local_address;  // "" = any
+  std::string underlay;       // the link that carries it; "" = by the routes
+  std::string mac;            // "" = random
 };
 
 struct Route {
   std::string destination;  // "10.0.0.0/24"; "0.0.0.0/0" and "::/0" are default routes
   std::string gateway;      // "" = directly on the link
   std::string link;
-  std::string source;       // preferred source address, or ""
+  std::string source;  // preferred source address, or ""
   std::uint32_t metric = 0;
-  bool on_link = false;     // the gateway is reachable though no route says so
-  std::uint32_t table = 0;  // 0 = main
+  bool on_link = false;       // the gateway is reachable though no route says so
+  std::uint32_t table = 0;    // 0 = main
   std::uint8_t protocol = 4;  // RTPROT_STATIC: who installed it (rtnetlink(7))
-  std::uint32_t mtu = 0;    // 0 = the link's; forwarded packets are held to it, too
+  std::uint32_t mtu = 0;      // 0 = the link's; forwarded packets are held to it, too
   bool operator==(const Route&) const = default;
 };
 
@@ -84,7 +84,7 @@ class Netlink {
  public:
   class Socket;  // netlink_message.h
 
-  static Result<Netlink> open();                        // in the calling thread's namespace
+  static Result<Netlink> open();  // in the calling thread's namespace
   static Result<Netlink> open_in(const NetNs& space);
   Netlink(Netlink&&) noexcept;
   Netlink& operator=(Netlink&&) noexcept;
@@ -92,7 +92,7 @@ class Netlink {
 
   Result<std::vector<Link>> list_links();
   Result<Link> get_link(const std::string& name);
-  Status create_veth(const VethSpec& spec);     // these three: kAlreadyExists
+  Status create_veth(const VethSpec& spec);  // these three: kAlreadyExists
   Status create_bridge(const std::string& name, std::uint32_t mtu = 0);
   Status create_vxlan(const VxlanSpec& spec);   // learning off
   Status delete_link(const std::string& name);  // absent is no error
@@ -100,7 +100,7 @@ class Netlink {
   Status set_down(const std::string& name);
   Status set_mtu(const std::string& name, std::uint32_t mtu);
   Status set_mac(const std::string& name, const std::string& mac);
-  Status set_master(const std::string& name, const std::string& master);  // "" = none
+  Status set_master(const std::string& name, const std::string& master);     // "" = none
   Status rename_link(const std::string& name, const std::string& new_name);  // while down
   Status move_link(const std::string& name, const NetNs& space);
 

@@ -62,8 +62,8 @@ Result<Link> Netlink::get_link(const std::string& name) {
   message.put(IFLA_IFNAME, name);
   std::optional<Link> link;
   const std::string what = fmt::format("look up link {}", name);
-  VK8S_TRY(socket_->transact(message, what,
-                             [&](const nlmsghdr* answer) { link = parse_link(answer); }));
+  VK8S_TRY(
+      socket_->transact(message, what, [&](const nlmsghdr* answer) { link = parse_link(answer); }));
   if (!link) {
     return fail(Errc::kInternal, "{}: the kernel's answer is no link", what);
   }
@@ -148,8 +148,8 @@ Status Netlink::create_vxlan(const VxlanSpec& spec) {
       }
     });
   });
-  return socket_->transact(message, fmt::format("create vxlan {} (id {}, port {})", spec.name,
-                                                spec.vni, spec.udp_port));
+  return socket_->transact(
+      message, fmt::format("create vxlan {} (id {}, port {})", spec.name, spec.vni, spec.udp_port));
 }
 
 Status Netlink::delete_link(const std::string& name) {

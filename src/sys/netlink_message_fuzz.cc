@@ -1,9 +1,8 @@
-#include "sys/netlink_message.h"
-
 #include <cstring>
 #include <memory>
 
 #include "base/fuzz.h"
+#include "sys/netlink_message.h"
 
 namespace {
 using namespace vk8s;

@@ -110,9 +110,8 @@ Result<std::vector<FdbEntry>> Netlink::list_fdb(const std::string& link) {
         if (answer->nlmsg_type != RTM_NEWNEIGH || info.ndm_ifindex != index || !remote) {
           return std::nullopt;
         }
-        return FdbEntry{.mac = attributes.mac(NDA_LLADDR),
-                        .remote_address = remote->to_string(),
-                        .link = link};
+        return FdbEntry{
+            .mac = attributes.mac(NDA_LLADDR), .remote_address = remote->to_string(), .link = link};
       });
 }
 

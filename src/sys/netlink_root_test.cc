@@ -1,5 +1,3 @@
-#include "sys/netlink.h"
-
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
@@ -9,6 +7,7 @@
 #include <algorithm>
 
 #include "base/unique_fd.h"
+#include "sys/netlink.h"
 #include "sys/netns.h"
 
 namespace vk8s::sys {
@@ -127,7 +126,8 @@ TEST_F(NetworkTest, CarriesTrafficAndCountsIt) {
     to.sin_family = AF_INET;
     to.sin_port = htons(9999);
     ::inet_pton(AF_INET, "10.9.0.2", &to.sin_addr);
-    EXPECT_EQ(::sendto(sender.get(), "hello", 5, 0, reinterpret_cast<sockaddr*>(&to), sizeof to), 5);
+    EXPECT_EQ(::sendto(sender.get(), "hello", 5, 0, reinterpret_cast<sockaddr*>(&to), sizeof to),
+              5);
     return {};
   }));
   const timeval limit{.tv_sec = 5, .tv_usec = 0};
@@ -242,9 +242,10 @@ TEST_F(NetworkTest, ListsManyRoutes) {
   expect_ok(left.add_address("br0", "10.9.0.1/24"));
   expect_ok(left.set_up("br0"));
   for (int i = 0; i < 1000; ++i) {
-    expect_ok(left.replace_route({.destination = fmt::format("10.{}.{}.0/24", 100 + i / 250, i % 250),
-                                  .gateway = "10.9.0.2",
-                                  .link = "br0"}));
+    expect_ok(
+        left.replace_route({.destination = fmt::format("10.{}.{}.0/24", 100 + i / 250, i % 250),
+                            .gateway = "10.9.0.2",
+                            .link = "br0"}));
   }
   const auto routes = *left.list_routes();
   EXPECT_EQ(std::count_if(routes.begin(), routes.end(),

@@ -74,17 +74,17 @@ std::optional<Route> parse_route(const nlmsghdr* message, std::uint32_t table,
   };
   const auto network = attributes.address(RTA_DST);
   const auto link = link_names.find(static_cast<int>(attributes.u32(RTA_OIF)));
-  return Route{.destination = fmt::format(
-                   "{}/{}", network ? network->to_string() : zero_of(info.rtm_family),
-                   static_cast<unsigned>(info.rtm_dst_len)),
-               .gateway = text(RTA_GATEWAY),
-               .link = link == link_names.end() ? std::string() : link->second,
-               .source = text(RTA_PREFSRC),
-               .metric = attributes.u32(RTA_PRIORITY),
-               .on_link = (info.rtm_flags & RTNH_F_ONLINK) != 0,
-               .table = own_table,
-               .protocol = info.rtm_protocol,
-               .mtu = NetlinkAttributes(attributes.find(RTA_METRICS)).u32(RTAX_MTU)};
+  return Route{
+      .destination = fmt::format("{}/{}", network ? network->to_string() : zero_of(info.rtm_family),
+                                 static_cast<unsigned>(info.rtm_dst_len)),
+      .gateway = text(RTA_GATEWAY),
+      .link = link == link_names.end() ? std::string() : link->second,
+      .source = text(RTA_PREFSRC),
+      .metric = attributes.u32(RTA_PRIORITY),
+      .on_link = (info.rtm_flags & RTNH_F_ONLINK) != 0,
+      .table = own_table,
+      .protocol = info.rtm_protocol,
+      .mtu = NetlinkAttributes(attributes.find(RTA_METRICS)).u32(RTAX_MTU)};
 }
 
 }  // namespace
@@ -131,8 +131,8 @@ Status Netlink::replace_route(const Route& route) {
   VK8S_TRY(put_key(message, info, route));
   info.rtm_type = RTN_UNICAST;
   info.rtm_protocol = route.protocol;
-  info.rtm_scope = route.gateway.empty() ? std::uint8_t{RT_SCOPE_LINK}
-                                         : std::uint8_t{RT_SCOPE_UNIVERSE};
+  info.rtm_scope =
+      route.gateway.empty() ? std::uint8_t{RT_SCOPE_LINK} : std::uint8_t{RT_SCOPE_UNIVERSE};
   info.rtm_flags = route.on_link ? unsigned{RTNH_F_ONLINK} : 0U;
   if (!route.gateway.empty()) {
     message.put(RTA_GATEWAY, VK8S_TRY(IpAddress::parse(route.gateway)));
@@ -144,8 +144,8 @@ Status Netlink::replace_route(const Route& route) {
   if (route.mtu != 0) {
     message.nest(RTA_METRICS, [&] { message.put_u32(RTAX_MTU, route.mtu); });
   }
-  return socket_->transact(message, fmt::format("route {} via \"{}\" on link {}",
-                                                route.destination, route.gateway, route.link));
+  return socket_->transact(message, fmt::format("route {} via \"{}\" on link {}", route.destination,
+                                                route.gateway, route.link));
 }
 
 Status Netlink::delete_route(const Route& route) {

@@ -141,7 +141,9 @@ Result<NetNs> NetNs::ensure(std::string_view name) {
   return create(name);
 }
 
-Result<NetNs> NetNs::current() { return NetNs(VK8S_TRY(open_namespace("/proc/thread-self/ns/net"))); }
+Result<NetNs> NetNs::current() {
+  return NetNs(VK8S_TRY(open_namespace("/proc/thread-self/ns/net")));
+}
 
 Status NetNs::remove(std::string_view name) {
   VK8S_TRY(check_name(name));

@@ -19,15 +19,15 @@ namespace vk8s::sys {
 using Environment = std::map<std::string, std::string>;
 
 struct SpawnOptions {
-  std::vector<std::string> argv;         // argv[0] is a path, or a name looked up in PATH
-  Environment environment;               // exactly this, nothing inherited
-  std::string working_directory;         // "" = the parent's
-  std::vector<std::string> cgroup_procs; // cgroup.procs files the child enters before exec
-  int stdin_fd = -1;                     // -1 = /dev/null
-  int stdout_fd = -1;                    // -1 = the parent's
+  std::vector<std::string> argv;          // argv[0] is a path, or a name looked up in PATH
+  Environment environment;                // exactly this, nothing inherited
+  std::string working_directory;          // "" = the parent's
+  std::vector<std::string> cgroup_procs;  // cgroup.procs files the child enters before exec
+  int stdin_fd = -1;                      // -1 = /dev/null
+  int stdout_fd = -1;                     // -1 = the parent's
   int stderr_fd = -1;
-  bool new_session = true;               // setsid(): signals of a terminal do not reach it
-  bool die_with_parent = false;          // PR_SET_PDEATHSIG SIGKILL
+  bool new_session = true;       // setsid(): signals of a terminal do not reach it
+  bool die_with_parent = false;  // PR_SET_PDEATHSIG SIGKILL
 };
 
 struct ExitStatus {

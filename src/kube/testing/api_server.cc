@@ -84,11 +84,11 @@ Status ApiServer::create_files() {
   etcd_peer_port_ = VK8S_TRY(free_port());
   api_port_ = VK8S_TRY(free_port());
   ca_ = VK8S_TRY(pki::create_ca({.common_name = "kubernetes", .organizations = {}}));
-  const auto server = VK8S_TRY(pki::issue(
-      ca_, {.subject = {.common_name = "kube-apiserver", .organizations = {}},
-            .dns_names = {"kubernetes", "kubernetes.default.svc", "localhost"},
-            .ip_addresses = {"127.0.0.1"},
-            .server = true}));
+  const auto server =
+      VK8S_TRY(pki::issue(ca_, {.subject = {.common_name = "kube-apiserver", .organizations = {}},
+                                .dns_names = {"kubernetes", "kubernetes.default.svc", "localhost"},
+                                .ip_addresses = {"127.0.0.1"},
+                                .server = true}));
   const auto signing = VK8S_TRY(pki::create_signing_key());
   VK8S_TRY(sys::write_file(path("ca.crt"), ca_.certificate_pem));
   VK8S_TRY(sys::write_file(path("server.crt"), server.certificate_pem));
@@ -101,11 +101,11 @@ Status ApiServer::create_files() {
 
 Result<ClientConfig> ApiServer::user(const std::string& name,
                                      const std::vector<std::string>& groups) const {
-  const auto leaf = VK8S_TRY(
-      pki::issue(ca_, {.subject = {.common_name = name, .organizations = groups},
-                       .dns_names = {},
-                       .ip_addresses = {},
-                       .client = true}));
+  const auto leaf =
+      VK8S_TRY(pki::issue(ca_, {.subject = {.common_name = name, .organizations = groups},
+                                .dns_names = {},
+                                .ip_addresses = {},
+                                .client = true}));
   ClientConfig config;
   config.server = fmt::format("https://127.0.0.1:{}", api_port_);
   config.ca_pem = ca_.certificate_pem;
@@ -139,12 +139,12 @@ users:
 Status ApiServer::start_etcd() {
   const std::string client = fmt::format("http://127.0.0.1:{}", etcd_port_);
   const std::string peer = fmt::format("http://127.0.0.1:{}", etcd_peer_port_);
-  etcd_ = VK8S_TRY(spawn(
-      {etcd(), "--data-dir=" + path("etcd"), "--listen-client-urls=" + client,
-       "--advertise-client-urls=" + client, "--listen-peer-urls=" + peer,
-       "--initial-advertise-peer-urls=" + peer, "--initial-cluster=default=" + peer,
-       "--unsafe-no-fsync", "--log-level=warn"},
-      path("etcd.log")));
+  etcd_ =
+      VK8S_TRY(spawn({etcd(), "--data-dir=" + path("etcd"), "--listen-client-urls=" + client,
+                      "--advertise-client-urls=" + client, "--listen-peer-urls=" + peer,
+                      "--initial-advertise-peer-urls=" + peer, "--initial-cluster=default=" + peer,
+                      "--unsafe-no-fsync", "--log-level=warn"},
+                     path("etcd.log")));
   return {};
 }
 
@@ -168,8 +168,8 @@ Status ApiServer::start_api_server() {
       "--disable-admission-plugins=ServiceAccount",
   };
   argv.insert(argv.end(), options_.api_server_flags.begin(), options_.api_server_flags.end());
-  api_server_ = VK8S_TRY_CONTEXT(spawn(std::move(argv), path("kube-apiserver.log")),
-                                 "start kube-apiserver");
+  api_server_ =
+      VK8S_TRY_CONTEXT(spawn(std::move(argv), path("kube-apiserver.log")), "start kube-apiserver");
   return wait_until_ready();
 }
 

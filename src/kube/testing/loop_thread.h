@@ -41,8 +41,7 @@ class LoopThread {
   // Waits for one timer of the loop: between two questions, never for something.
   void tick(std::chrono::milliseconds length) {
     std::promise<void> fired;
-    Registration timer =
-        run([&] { return loop_.after(length, [&fired] { fired.set_value(); }); });
+    Registration timer = run([&] { return loop_.after(length, [&fired] { fired.set_value(); }); });
     fired.get_future().wait();
     run([&timer] { timer.cancel(); });
   }
