@@ -43,6 +43,7 @@ struct ObjectMeta {
   std::string creation_timestamp;  // RFC 3339: text order is time order
   std::int64_t generation = 0;
   bool being_deleted = false;
+  std::map<std::string, std::string> labels;
   std::map<std::string, std::string> annotations;
 };
 
@@ -60,6 +61,7 @@ struct NodeSpec {
   std::string name;
   NodeRole role = NodeRole::kMaster;
   std::string image;     // "" = the version catalogue's
+  std::string ip;        // the address its pod is to have, canonical; "" = not said
   JsonObject resources;  // as a container has them
   NodeStorage storage;   // defaults filled in
   std::map<std::string, std::string> labels;
@@ -93,6 +95,8 @@ struct Vk8sSpec {
   std::vector<PortSpec> ports;
   std::vector<std::string> extra_sans;
   std::vector<std::string> upstream_dns;
+  bool static_ips = false;  // every node keeps its address for the life of the cluster
+  std::string ip_pool;      // VNodeIPPool of new addresses; "" = any that allows the cluster
   std::vector<std::string> image_pull_secrets;
   std::string access_pod_image;
   std::int32_t access_pod_port = 0;
@@ -120,6 +124,7 @@ struct NodeSummary {
   int progress = 0;  // 0 to 100
   std::string ip;
   std::string kubelet_version;
+  std::string reserved_ip;  // of an IPAllocation; "" = none
   bool operator==(const NodeSummary&) const = default;
 };
 
@@ -155,6 +160,9 @@ struct Vk8s {
 
   // By spec.paused or by annotation.
   bool wants_pause() const;
+  // Whether the node's address is to stay the same.
+  bool wants_address(const NodeSpec& node) const { return spec.static_ips || !node.ip.empty(); }
+  bool wants_addresses() const;  // of any node
   const NodeSpec* find_node(std::string_view name) const;
   const NodeSpec& master() const;  // parse_vk8s() made sure there is one
 };

@@ -1,5 +1,6 @@
 #include "api/quantity.h"
 #include "api/vk8s.h"
+#include "base/cidr.h"
 #include "base/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -22,6 +23,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const api::NodeSpec& node : cluster->spec.nodes) {
     fuzz::require(node.storage.size.empty() || api::parse_quantity(node.storage.size).has_value(),
                   "sizes are quantities");
+    const auto address = IpAddress::parse(node.ip);
+    fuzz::require(node.ip.empty() || (address && address->to_string() == node.ip),
+                  "addresses are addresses, in one spelling");
+    fuzz::require(!cluster->wants_address(node) || cluster->wants_addresses(),
+                  "a cluster wants what its nodes want");
   }
   for (const api::PortSpec& port : cluster->spec.ports) {
     fuzz::require(port.port > 0 && port.port <= 65535, "ports are ports");

@@ -22,6 +22,9 @@ Json to_json(const NodeSummary& node) {
   out["message"] = node.message;
   out["progress"] = node.progress;
   out["ip"] = node.ip;
+  if (!node.reserved_ip.empty()) {
+    out["reservedIP"] = node.reserved_ip;
+  }
   out["kubeletVersion"] = node.kubelet_version;
   return out;
 }
@@ -52,6 +55,7 @@ NodeSummary parse_node_summary(const Json& json) {
   out.message = text(json, "message");
   out.progress = static_cast<int>(base::get_int(json, "progress").value_or(0));
   out.ip = text(json, "ip");
+  out.reserved_ip = text(json, "reservedIP");
   out.kubelet_version = text(json, "kubeletVersion");
   return out;
 }

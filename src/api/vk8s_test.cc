@@ -26,24 +26,29 @@ TEST(Vk8s, FillsInWhatTheUserLeavesOut) {
   EXPECT_TRUE(vk8s->find_node("w")->storage.ephemeral);
   EXPECT_EQ(vk8s->find_node("x"), nullptr);
   EXPECT_FALSE(vk8s->wants_pause());
+  EXPECT_FALSE(vk8s->wants_addresses());
 }
 
 TEST(Vk8s, ReadsEveryField) {
   const auto vk8s = parse_vk8s(vk8s_with(R"({
     "kubernetes":{"version":"1.37","podNetworkCidr":"10.1.0.0/16","serviceCidr":"10.2.0.0/16"},
-    "nodes":[{"name":"m","role":"master","image":"i:1","resources":{"limits":{"cpu":2}},
+    "nodes":[{"name":"m","role":"master","image":"i:1","ip":"10.9.0.7","resources":{"limits":{"cpu":2}},
       "storage":{"size":"9Gi","storageClassName":"fast","reclaim":"Retain"},
       "labels":{"a":"b"},"taints":[{"key":"k","value":"v","effect":"NoSchedule"}],
       "tolerations":[{"key":"t","operator":"Exists"}]}],
     "ports":[{"port":443,"service":"ns/web","nodePort":31443},
              {"name":"x","port":80,"targetPort":30080,"protocol":"UDP"},{"port":22}],
-    "apiServer":{"extraSANs":["a.example"]},"network":{"upstreamDNS":["9.9.9.9"]},
+    "apiServer":{"extraSANs":["a.example"]},"network":{"upstreamDNS":["9.9.9.9"],
+      "staticIPs":true,"ipPool":"edge"},
     "imagePullSecrets":[{"name":"pull"}],"accessPodImage":"shell:1","accessPodPort":22,
     "paused":true,
     "kubeflow":{"version":"1.9","email":"a@b.c","password":"p","passwordSecretRef":{"name":"s"}}})"));
   ASSERT_TRUE(vk8s) << vk8s.error().message();
   const NodeSpec& node = vk8s->master();
   EXPECT_EQ(node.image, "i:1");
+  EXPECT_EQ(node.ip, "10.9.0.7");
+  EXPECT_TRUE(vk8s->spec.static_ips);
+  EXPECT_EQ(vk8s->spec.ip_pool, "edge");
   EXPECT_EQ(node.storage.storage_class_name, "fast");
   EXPECT_TRUE(node.storage.retain);
   EXPECT_EQ(node.labels.at("a"), "b");
@@ -58,6 +63,21 @@ TEST(Vk8s, ReadsEveryField) {
   EXPECT_EQ(vk8s->spec.image_pull_secrets, std::vector<std::string>{"pull"});
   EXPECT_TRUE(vk8s->wants_pause());
   EXPECT_EQ(vk8s->spec.kubeflow->password_secret, "s");
+}
+
+TEST(Vk8s, WantsAddressesForAllNodesOrForThoseThatNameOne) {
+  const auto parsed = [](std::string_view network) {
+    return parse_vk8s(vk8s_with(R"({"nodes":[{"name":"m","role":"master","ip":"fd00::7"},
+        {"name":"w","role":"worker"}])" +
+                                std::string(network) + "}"))
+        .value();
+  };
+  const Vk8s one = parsed("");
+  EXPECT_TRUE(one.wants_addresses());
+  EXPECT_TRUE(one.wants_address(one.master()));
+  EXPECT_FALSE(one.wants_address(*one.find_node("w")));
+  const Vk8s all = parsed(R"(,"network":{"staticIPs":true})");
+  EXPECT_TRUE(all.wants_address(*all.find_node("w")));
 }
 
 TEST(Vk8s, OffersVolumesOnNodesOfWhichStorageIsKeptOrWasSaidNotToBe) {
@@ -93,6 +113,11 @@ TEST(Vk8s, NamesTheFieldThatIsWrong) {
             "spec.ports[0].port must be a port number");
   EXPECT_EQ(message(R"({"nodes":[{"name":"m","role":"master"}],"paused":"yes"})"),
             "spec.paused must be true or false");
+  for (const char* ip : {"10.0.0.300", "::ffff:10.0.0.1", "FD00::1", "fd00:0::1", "10.0.0.1/32"}) {
+    EXPECT_EQ(
+        message(R"({"nodes":[{"name":"m","role":"master","ip":")" + std::string(ip) + R"("}]})"),
+        "spec.nodes[0].ip must be an IP address in its canonical form");
+  }
 }
 
 TEST(Vk8s, RefusesWhatIsNoObjectOfTheServer) {
@@ -117,7 +142,7 @@ TEST(Vk8sStatus, SurvivesARoundTrip) {
   status.endpoint = "https://198.51.100.1:31000";
   status.kubeconfig_secret = "demo-kubeconfig";
   status.ready_nodes = "1/1";
-  status.nodes = {{"w", NodeRole::kWorker, "Ready", "", 100, "10.0.0.1", "v1.37.2"}};
+  status.nodes = {{"w", NodeRole::kWorker, "Ready", "", 100, "10.0.0.1", "v1.37.2", "10.0.0.1"}};
   status.conditions = {
       {"Ready", ConditionStatus::kTrue, "AllReady", "", 4, "2026-01-01T00:00:00Z"}};
   EXPECT_EQ(parse_vk8s_status(to_json(status)), status);
