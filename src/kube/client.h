@@ -37,7 +37,7 @@ extern const Resource kNamespace, kNode, kPod, kService, kSecret, kConfigMap, kE
     kPersistentVolume, kPersistentVolumeClaim, kServiceAccount, kEndpoints, kDeployment,
     kStatefulSet, kDaemonSet, kEndpointSlice, kNetworkPolicy, kLease, kStorageClass, kClusterRole,
     kClusterRoleBinding, kRole, kRoleBinding, kCertificateSigningRequest, kCustomResourceDefinition,
-    kVk8s;
+    kVk8s, kVNodeIPPool, kIPAllocation, kTokenReview, kSubjectAccessReview;
 }  // namespace resources
 
 struct ObjectKey {

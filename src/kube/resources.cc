@@ -31,5 +31,11 @@ const Resource kCertificateSigningRequest{"certificates.k8s.io", "v1", "certific
 const Resource kCustomResourceDefinition{"apiextensions.k8s.io", "v1", "customresourcedefinitions",
                                          "CustomResourceDefinition", false};
 const Resource kVk8s{"vk8s.sktelecom.com", "v1alpha1", "vk8s", "Vk8s"};
+const Resource kVNodeIPPool{"vk8s.sktelecom.com", "v1alpha1", "vnodeippools", "VNodeIPPool", false};
+const Resource kIPAllocation{"vk8s.sktelecom.com", "v1alpha1", "ipallocations", "IPAllocation",
+                             false};
+const Resource kTokenReview{"authentication.k8s.io", "v1", "tokenreviews", "TokenReview", false};
+const Resource kSubjectAccessReview{"authorization.k8s.io", "v1", "subjectaccessreviews",
+                                    "SubjectAccessReview", false};
 
 }  // namespace vk8s::kube::resources
