@@ -21,6 +21,8 @@
 #   --push-registry HOST    push to another address of the same registry
 #   --no-mirror             the pods of virtual clusters do not look for their images in it first
 #                           (they do so without credentials)
+#   --version KUBERNETES    the node image of another Kubernetes too, as in 1.36 (any number of
+#                           times); what is installed of other versions stays as it is
 #   --rebuild               build and push the images even if the registry has them
 #   --build-dir DIR         where the C++ programs are (default build/release)
 #
@@ -43,12 +45,21 @@ REPLACE_RANGE=
 PULL_AUTHFILE=
 MIRROR=yes
 REBUILD=
+VERSIONS=() # beside the default
 BUILD_OPTIONS=()
 NODE_CHECKS=yes
 NODE_OPTIONS=()
 DEPLOY_OPTIONS=()
 TIMEOUT=300
 RESERVATION=vk8s-ip-reservation
+
+# A node image goes by the minor version.
+add_version() {
+  local default
+  default=$(sed -n '/^[0-9]/{s/ .*//p;q}' "$REPO/upstream/releases")
+  "$REPO/upstream/build.sh" --list "$1" >/dev/null || exit 1
+  if [[ " $default ${VERSIONS[*]} " != *" $1 "* ]]; then VERSIONS+=("$1"); fi
+}
 
 parse_arguments() {
   local positional=()
@@ -65,6 +76,7 @@ parse_arguments() {
       --pull-authfile) PULL_AUTHFILE=${2:?--pull-authfile needs a FILE} && shift ;;
       --push-registry) PUSH_REGISTRY=${2:?--push-registry needs a HOST} && shift ;;
       --no-mirror) MIRROR= ;;
+      --version) add_version "${2:?--version needs a KUBERNETES version}" && shift ;;
       --rebuild) REBUILD=yes ;;
       --build-dir) BUILD_OPTIONS=(--build-dir "${2:?--build-dir needs a DIR}") && shift ;;
       --tolerate-control-plane) NODE_OPTIONS+=("$1") DEPLOY_OPTIONS+=("$1") ;;
@@ -120,22 +132,32 @@ build_and_push() {
   "$REPO/images/push.sh" "${BUILD_OPTIONS[@]}" "${PUSH_OPTIONS[@]}" "$PUSH_REGISTRY" "$@" >/dev/null
 }
 
-# Sets CONTROLLER_IMAGE, VNODE_IMAGE (by digest) and VNODE_VERSION.
+# version_of_image NAME: the minor version, as the controller has it.
+version_of_image() {
+  local name
+  name=$(image_name "$1")
+  name=${name##*:v}
+  printf '%s' "${name%.*}"
+}
+
+# Sets CONTROLLER_IMAGE, VNODE_IMAGE (the default's) and VNODE_IMAGES ("VERSION=REFERENCE", of all).
 ensure_images() {
-  local name missing=()
-  for name in controller vnode; do
+  local name missing=() vnodes=(vnode "${VERSIONS[@]/#/vnode-}")
+  for name in controller "${vnodes[@]}"; do
     if [[ -n $REBUILD ]] || ! has_image "$name"; then missing+=("$name"); fi
   done
   if ((${#missing[@]})); then group "images for the registry" build_and_push "${missing[@]}"; fi
   CONTROLLER_IMAGE=$(image_reference controller)
-  VNODE_IMAGE=$(image_reference vnode)
-  VNODE_VERSION=$(image_name vnode)
-  VNODE_VERSION=${VNODE_VERSION##*:v}
-  VNODE_VERSION=${VNODE_VERSION%.*}
+  VNODE_IMAGES=()
+  for name in "${vnodes[@]}"; do
+    VNODE_IMAGES+=("$(version_of_image "$name")=$(image_reference "$name")")
+  done
+  VNODE_IMAGE=${VNODE_IMAGES[0]#*=}
 }
 
 deploy() {
-  local options=(--controller-image "$CONTROLLER_IMAGE" --vnode-image "$VNODE_VERSION=$VNODE_IMAGE")
+  local image options=(--controller-image "$CONTROLLER_IMAGE")
+  for image in "${VNODE_IMAGES[@]}"; do options+=(--vnode-image "$image"); done
   if [[ -n $MIRROR ]]; then
     options+=(--registry-mirror "$(registry_url)")
     if [[ -n $REGISTRY_CA ]]; then options+=(--registry-ca "$REGISTRY_CA"); fi

@@ -7,7 +7,8 @@
 #                     [--tolerate-control-plane] [--timeout SECONDS]
 #
 #   --controller-image REFERENCE     as images/push.sh prints it
-#   --vnode-image VERSION=REFERENCE  the node image of a Kubernetes version
+#   --vnode-image VERSION=REFERENCE  the node image of a Kubernetes version; those of other versions
+#                                    stay as they are installed
 #   --registry-mirror URL            of the registry that nodes ask first for their pods' images
 #   --registry-ca FILE               who signed its certificate (PEM)
 #   --authfile FILE                  credentials for pulling the controller's image
@@ -51,6 +52,22 @@ config_toml() {
   if [[ -n $TOLERATE ]]; then printf 'tolerate-control-plane = true\n'; fi
 }
 
+# The node images that an earlier run of this script configured, a line each.
+installed_vnode_images() {
+  jsonpath '{.data.config\.toml}' -n "$SYSTEM" configmap/vk8s-controller-config |
+    sed -n '/^vnode-image = \[/{s///;s/\]$//;p}' | grep -o '"[^"]*"' | tr -d '"' || true
+}
+
+# Another version's stays, because clusters may have it.
+keep_other_versions() {
+  local installed image given=
+  installed=$(installed_vnode_images)
+  for image in "${VNODE_IMAGES[@]}"; do given+=" ${image%%=*} "; done
+  for image in $installed; do
+    if [[ $given != *" ${image%%=*} "* ]]; then VNODE_IMAGES+=("$image"); fi
+  done
+}
+
 # overlay CHECKSUM: of the configuration, on the controller's pods, because they read it only as
 # they start.
 overlay() {
@@ -87,6 +104,7 @@ EOF
 
 deploy() {
   local folder checksum
+  keep_other_versions
   folder=$(mktemp -d)
   # shellcheck disable=SC2064  # the path is meant as it is now
   trap "rm -rf -- '$folder'" EXIT

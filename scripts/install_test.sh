@@ -9,7 +9,7 @@ trap 'rm -rf -- "$FOLDER"' EXIT
 FAILED=0
 # Logs of these runs are not those of the user's.
 export VK8S_CACHE=$FOLDER/cache KUBECTL=$FOLDER/kubectl
-export FAKE_VERSION FAKE_NODES FAKE_DENIED FAKE_EVENTS FAKE_FINDINGS FAKE_CLUSTERS FAKE_BROKEN
+export FAKE_VERSION FAKE_NODES FAKE_DENIED FAKE_EVENTS FAKE_FINDINGS FAKE_CLUSTERS FAKE_BROKEN FAKE_CONFIG
 
 cat >"$KUBECTL" <<'EOF'
 #!/usr/bin/env bash
@@ -24,6 +24,8 @@ case $* in
   'get namespace'*) echo namespace/vk8s-system ;;
   'get crd/'*) if [[ -n $FAKE_BROKEN ]]; then echo timeout >&2 && exit 1; else echo crd; fi ;;
   *vk8s.vk8s.sktelecom.com*--all-namespaces) printf '%b' "$FAKE_CLUSTERS" ;;
+  *configmap/vk8s-controller-config) printf '%s' "$FAKE_CONFIG" ;;
+  apply*' -k '*) cp "${!#}/config.toml" "${KUBECTL%/*}/config.toml" ;;
   apply*) cat >/dev/null ;;
   *delete*) printf '%s\n' "$*" >>"${KUBECTL%/*}/deleted" ;;
 esac
@@ -83,6 +85,40 @@ check_nodes() {
   FAKE_NODES='b|linux|False||\nc|windows|True||\n' says 'no node can run vnodes' "${check[@]}"
 }
 
+# configured WORDS: they are in the configuration that was applied last.
+configured() {
+  grep -qF -- "$1" "$FOLDER/config.toml" || wrong "config.toml has not '$1' but: $(<"$FOLDER/config.toml")"
+}
+
+# Who installs one version has not asked to take the others away.
+check_node_images() {
+  local digest deploy
+  digest=sha256:$(printf '0%.0s' {1..64})
+  deploy=(scripts/deploy.sh --controller-image "r.example/vk8s/controller@$digest")
+  FAKE_CONFIG=$'vnode-image = ["1.37=r.example/old@sha256:1", "1.36=r.example/kept@sha256:2"]\nregistry-mirror = "https://r.example"\n'
+  passes "${deploy[@]}" --vnode-image 1.37=r.example/new@sha256:3
+  configured 'vnode-image = ["1.37=r.example/new@sha256:3", "1.36=r.example/kept@sha256:2"]'
+  passes "${deploy[@]}" --vnode-image 1.37=r.example/new@sha256:3 --vnode-image 1.36=r.example/new@sha256:4
+  configured 'vnode-image = ["1.37=r.example/new@sha256:3", "1.36=r.example/new@sha256:4"]'
+  FAKE_CONFIG='vnode-image = []' passes "${deploy[@]}" --vnode-image 1.37=r.example/new@sha256:3
+  configured 'vnode-image = ["1.37=r.example/new@sha256:3"]'
+  FAKE_CONFIG=''
+}
+
+# A registry that has every image: install.sh builds none.
+check_versions_installed() {
+  local digest install
+  digest=sha256:$(printf '0%.0s' {1..64})
+  mkdir -p "$FOLDER/bin"
+  printf '#!/bin/sh\necho %s\n' "$digest" >"$FOLDER/bin/skopeo"
+  chmod +x "$FOLDER/bin/skopeo"
+  install=(env "PATH=$FOLDER/bin:$PATH" ./install.sh --skip-node-checks)
+  FAKE_VERSION=v1.37.2 FAKE_NODES='a\tlinux\t6.1.0\t10.0.0.1\n' FAKE_DENIED=
+  passes "${install[@]}" --version 1.36 --version 1.37 --version 1.36 r.example:5000 10.0.1.0/24
+  configured "vnode-image = [\"1.37=r.example:5000/vk8s/vnode@$digest\", \"1.36=r.example:5000/vk8s/vnode@$digest\"]"
+  says "Kubernetes '1.2' is not in upstream/releases" "${install[@]}" --version 1.2 r.example:5000 10.0.1.0/24
+}
+
 check_arguments() {
   says 'takes two arguments, not 1' ./install.sh registry.example
   says 'write 10.0.0.1-10.0.0.9' ./install.sh registry.example 10.0.0.9-10.0.0.1
@@ -136,5 +172,7 @@ check_limits
 check_arguments
 check_cluster
 check_nodes
+check_node_images
+check_versions_installed
 check_uninstall
 ((FAILED == 0)) || die "install.sh, uninstall.sh or their scripts are wrong in the places above"

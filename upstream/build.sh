@@ -26,7 +26,7 @@ CONTAINERD_TAGS=no_btrfs,no_devmapper,no_zfs,no_tracing
 # names_of [KUBERNETES]: what a node of that version runs, by the table of releases.
 names_of() {
   local names
-  names=$(awk -v minor="${1:-}" '/^[0-9]/ && (minor == "" || $1 == minor) {
+  names=$(awk -v minor="${1:-}" '/^[0-9]/ && (minor == "" || $1 "" == minor) {
     for (i = 2; i <= NF; i++) print $i; exit }' "$REPO/upstream/releases")
   [[ -n $names ]] || die "Kubernetes '$1' is not in upstream/releases" \
     "use one of: $(sed -n 's/^\([0-9][0-9.]*\) .*/\1/p' "$REPO/upstream/releases" | xargs)"
