@@ -33,6 +33,9 @@ var components = map[string]func() *cobra.Command{
 
 func main() {
 	name := filepath.Base(os.Args[0])
+	if name != "kubectl" {
+		tuneCollector()
+	}
 	if name == "coredns" {
 		os.Exit(runCoreDNS())
 	}
