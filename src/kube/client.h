@@ -103,6 +103,7 @@ enum class DeletePropagation { kBackground, kForeground, kOrphan };
 struct DeleteOptions {
   DeletePropagation propagation = DeletePropagation::kBackground;
   std::string uid;                        // only if it is still that very object
+  std::string resource_version;           // only if nobody has written to it since
   std::chrono::seconds grace_period{-1};  // -1 = the object's own
 };
 

@@ -245,6 +245,11 @@ Result<Json> FakeClient::do_remove(const Resource& resource, const ObjectKey& ke
     return fail(Errc::kConflict, "the uid in the precondition ({}) is not the object's",
                 options.uid);
   }
+  if (const std::string version = text_at(stored, "metadata.resourceVersion");
+      !options.resource_version.empty() && options.resource_version != version) {
+    return fail(Errc::kConflict, "the resourceVersion in the precondition ({}) is not {}",
+                options.resource_version, version);
+  }
   if (has_finalizers(stored)) {
     if (!is_deleting(stored)) {
       Json previous = stored;

@@ -198,8 +198,15 @@ Call RemoteClient::remove(const Resource& resource, const ObjectKey& key,
   JsonObject body{{"kind", "DeleteOptions"},
                   {"apiVersion", "v1"},
                   {"propagationPolicy", to_string(options.propagation).data()}};
+  JsonObject preconditions;
   if (!options.uid.empty()) {
-    body["preconditions"] = JsonObject{{"uid", options.uid}};
+    preconditions["uid"] = options.uid;
+  }
+  if (!options.resource_version.empty()) {
+    preconditions["resourceVersion"] = options.resource_version;
+  }
+  if (!preconditions.empty()) {
+    body["preconditions"] = std::move(preconditions);
   }
   if (options.grace_period.count() >= 0) {
     body["gracePeriodSeconds"] = options.grace_period.count();

@@ -104,6 +104,16 @@ void remove_checks_the_uid(BlockingClient& client) {
   EXPECT_EQ(code(client.remove(kKind, key("remove"))), Errc::kNotFound);
 }
 
+void remove_checks_the_version(BlockingClient& client) {
+  const auto created = client.create(kKind, "default", config_map("removed"));
+  ASSERT_TRUE(client.merge_patch(kKind, key("removed"), {{"data", {{"key", "2"}}}}));
+  const std::string stale = text(created, "metadata.resourceVersion");
+  EXPECT_EQ(code(client.remove(kKind, key("removed"), {.resource_version = stale})),
+            Errc::kConflict);
+  const std::string current = text(client.get(kKind, key("removed")), "metadata.resourceVersion");
+  EXPECT_TRUE(client.remove(kKind, key("removed"), {.resource_version = current}));
+}
+
 void a_finalizer_holds_the_object(BlockingClient& client) {
   Json object = config_map("held");
   object.as_object()["metadata"].as_object()["finalizers"] = JsonArray{"example.com/hold"};
@@ -152,6 +162,7 @@ const std::vector<ContractCheck>& client_contract() {
       {"apply with a stale version is a conflict", apply_with_a_stale_version_is_a_conflict},
       {"apply leaves what another applied", apply_leaves_what_another_applied},
       {"remove checks the uid", remove_checks_the_uid},
+      {"remove checks the version", remove_checks_the_version},
       {"a finalizer holds the object", a_finalizer_holds_the_object},
       {"lists select and page", lists_select_and_page},
       {"a namespaced object needs its namespace", a_namespaced_object_needs_its_namespace},
