@@ -93,6 +93,30 @@ has() {
   done
 }
 
+# fake_go VERSION: a Go of that version in PATH; none without one.
+fake_go() {
+  rm -f "$FOLDER/bin/go"
+  if (($#)); then
+    # shellcheck disable=SC2016  # the script's own argument
+    printf '#!/bin/sh\ncase $2 in GOVERSION) echo go%s ;; *) echo %s ;; esac\n' "$1" "$ARCH" >"$FOLDER/bin/go"
+    chmod +x "$FOLDER/bin/go"
+  fi
+}
+
+# Once it was chosen, scripts that were not told find the same programs where Go cannot build them.
+keeps_the_choice() {
+  local chosen=(env -u VK8S_UI "PATH=$FOLDER/bin" upstream/build.sh) wanted
+  wanted=$(build --print-dir etcd)
+  [[ $("${chosen[@]}" --print-dir etcd 2>&1) == "$wanted" ]] || wrong "--print-dir has forgotten --from-release"
+  [[ $("${chosen[@]}" etcd 2>&1) == *ready* ]] || wrong "a build has forgotten --from-release"
+  fake_go 1.19
+  [[ $("${chosen[@]}" --print-dir etcd 2>&1) == "$wanted" ]] || wrong "Go 1.19 counts as Go"
+  fake_go 1.99.1
+  [[ $("${chosen[@]}" --print-dir etcd 2>&1) == "$VK8S_CACHE"/upstream/etcd-* ]] || wrong "Go 1.99 is not taken"
+  [[ $("${chosen[@]}" --print-dir etcd 2>&1) != "$wanted" ]] || wrong "where Go can build it, it is not asked"
+  fake_go
+}
+
 main() {
   local output directory
   cd "$REPO"
@@ -126,8 +150,11 @@ main() {
   # Plain HTTP is no mirror, and without the option Go is asked for.
   if output=$(VK8S_RELEASE_MIRROR=http://127.0.0.1 build containerd); then wrong "HTTP is taken"; fi
   [[ $output == *"begins with neither https:// nor file:///"* ]] || wrong "no word of the mirror: $output"
-  if output=$(env -u VK8S_UI "PATH=$FOLDER/bin" upstream/build.sh etcd 2>&1); then wrong "it builds without Go"; fi
+  if output=$(env -u VK8S_UI "PATH=$FOLDER/bin" "VK8S_CACHE=$FOLDER/another" upstream/build.sh etcd 2>&1); then
+    wrong "it builds without Go"
+  fi
   [[ $output == *"VK8S_FROM_RELEASE=1"* ]] || wrong "--from-release is not offered: $output"
+  keeps_the_choice
   ((FAILED == 0)) || die "from-release_test.sh failed"
   say "from-release_test.sh passed"
 }

@@ -11,6 +11,7 @@
 #
 # --from-release, or VK8S_FROM_RELEASE=1 in the environment (of quickstart.sh, install.sh and
 # images/build.sh too): the projects' release binaries instead, which needs no Go; see release.sh.
+# Once chosen it holds for later calls without it where Go is missing or too old.
 # VK8S_RELEASE_MIRROR: where they are fetched from, https://... or file:///..., a folder each host.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
@@ -122,19 +123,34 @@ all_names() { awk '/^[0-9]/ {for (i = 2; i <= NF; i++) print $i}' "$REPO/upstrea
 
 go_version() { go env GOVERSION; }
 
-# A go.mod's "go" line is what the toolchain must at least be.
-check_go() {
+# What the toolchain lacks; nothing if it will do. A go.mod's "go" line is what it must at least be.
+missing_of_go() {
   local wanted have
-  if [[ ${VK8S_FROM_RELEASE:-} ]]; then return; fi
-  need go "install Go 1.26 or later (https://go.dev/dl) and put it in PATH, or set VK8S_FROM_RELEASE=1 \
-for the projects' release binaries"
-  have=$(go_version)
   wanted=$(sed -n 's/^go \([0-9.]*\)$/\1/p' "$REPO"/upstream/*/go*.mod | sort -V | tail -n 1)
-  if [[ $(printf '%s\n' "$wanted" "${have#go}" | sort -V | head -n 1) != "$wanted" ]]; then
-    die "the Go toolchain is $have, the upstream programs need go$wanted or later" \
-      "install a newer one (https://go.dev/dl) and put it in PATH, or set VK8S_FROM_RELEASE=1 for the \
-projects' release binaries"
+  if ! command -v go >/dev/null; then
+    printf 'go is not installed, the upstream programs need %s or later' "$wanted"
+    return
   fi
+  have=$(go_version)
+  if [[ $(printf '%s\n' "$wanted" "${have#go}" | sort -V | head -n 1) != "$wanted" ]]; then
+    printf 'the Go toolchain is %s, the upstream programs need go%s or later' "$have" "$wanted"
+  fi
+}
+
+# Scripts that are called later by themselves are not told of --from-release: without Go they go by
+# what was chosen last.
+check_go() {
+  local missing chosen=$CACHE/upstream/from-release
+  if [[ ${VK8S_FROM_RELEASE:-} ]]; then
+    mkdir -p "$CACHE/upstream"
+    touch "$chosen"
+    return
+  fi
+  missing=$(missing_of_go)
+  if [[ -z $missing ]]; then return; fi
+  [[ -e $chosen ]] || die "$missing" "install it (https://go.dev/dl) and put it in PATH, or set \
+VK8S_FROM_RELEASE=1 for the projects' release binaries"
+  export VK8S_FROM_RELEASE=1
 }
 
 # directory_of NAME: where its programs are or will be. Expects describe.
