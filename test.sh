@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds the tests and runs them. The last line is "N passed, N failed, N skipped" (test cases).
 #
-#   test.sh [--coverage] [--before TIME] [SET]...     default: unit, integration, root and e2e
+#   test.sh [--coverage] [--before TIME] [SET]...     default: scripts, unit, integration, root and e2e
 #
+#   scripts      what the shell scripts refuse and keep (scripts/*_test.sh, one case each)
 #   unit         no root, no network
 #   integration  a real kube-apiserver and etcd, Helm (built first if need be)
 #   root         namespaces, mounts, cgroups
@@ -175,6 +176,25 @@ print_coverage() {
   say "  $(grep '^lines:' "$LOGS/coverage.log")"
 }
 
+# Each is one case; a failed one has said why, in its log.
+run_scripts() {
+  local test name log start failed=0
+  start=$(now_ms)
+  mkdir -p "$RESULTS/scripts"
+  for test in "$REPO"/scripts/*_test.sh; do
+    name=${test##*/} log=$RESULTS/scripts/${test##*/}.log
+    progress "scripts: $name"
+    if env -u VK8S_UI "$test" >"$log" 2>&1 </dev/null; then
+      PASSED=$((PASSED + 1))
+    else
+      FAILED=$((FAILED + 1)) failed=$((failed + 1))
+      say "  failed $name: $log"
+      tail -n 15 "$log" | sed 's/^/    /' >&"$VK8S_UI"
+    fi
+  done
+  say "$(printf '%-44s %10s' "scripts tests" "$(if ((failed)); then echo failed; else seconds_since "$start"; fi)")"
+}
+
 # count PATTERN FILE: lines; a file that is not there has none.
 count() { grep -sc "$1" "$2" || [[ -e $2 ]] || echo 0; }
 
@@ -232,7 +252,7 @@ run_set() {
       run_vm
       ;;
     fuzz) add_run fuzz "$REPO/scripts/fuzz.sh" --seconds "${VK8S_FUZZ_SECONDS:-60}" ;;
-    tsan | versions) "run_$1" ;;
+    scripts | tsan | versions) "run_$1" ;;
     *)
       build_tests "$1"
       prepare "$1"
@@ -245,9 +265,9 @@ run_set() {
 parse() {
   while (($#)); do
     case $1 in
-      unit | integration | root | e2e | versions | tsan | vm | fuzz) LABELS+=("${BEFORE:-0} $1") ;;
+      scripts | unit | integration | root | e2e | versions | tsan | vm | fuzz) LABELS+=("${BEFORE:-0} $1") ;;
       full)
-        LABELS=("0 unit" "0 integration" "0 root" "0 e2e" "0 tsan" "0 vm" "0 fuzz")
+        LABELS=("0 scripts" "0 unit" "0 integration" "0 root" "0 e2e" "0 tsan" "0 vm" "0 fuzz")
         VERSIONS=$(other_versions)
         PRESET=${VK8S_PRESET:-asan-ubsan}
         COVERAGE=yes
@@ -263,11 +283,11 @@ parse() {
         exit
         ;;
       *) die "test.sh: '$1' is not a set of tests" \
-        "use unit, integration, root, e2e, versions, tsan, vm, fuzz or full" ;;
+        "use scripts, unit, integration, root, e2e, versions, tsan, vm, fuzz or full" ;;
     esac
     shift
   done
-  if ((${#LABELS[@]} == 0)); then LABELS=("0 unit" "0 integration" "0 root" "0 e2e"); fi
+  if ((${#LABELS[@]} == 0)); then LABELS=("0 scripts" "0 unit" "0 integration" "0 root" "0 e2e"); fi
 }
 
 main() {
