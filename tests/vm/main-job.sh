@@ -1,6 +1,7 @@
 #!/bin/bash
-# The main job in the machine: embedded host, operator, sample, an inner pod; then what only cgroup
-# v2 can show: nothing grows outside a vnode's cgroup, and running out of memory inside ends inside.
+# The main job in the machine: embedded host, operator, sample, an inner pod on each node that
+# reaches the other's; then what only cgroup v2 can show: nothing grows outside the vnodes' cgroups,
+# and running out of memory inside ends inside.
 #
 # Its results go to the second serial port: "step TEXT", "pass NAME SECONDS", "fail NAME: WHY",
 # "end". Each check is a function; a check that later ones need ends the job when it fails.
@@ -8,9 +9,10 @@ set -u
 RESULTS=/dev/ttyS1
 KEPT=/dev/vdc
 HERE=/srv/vk8s
-SAMPLE=$HERE/config/samples/vk8s-1-37-single.yaml
-CLUSTER=vk8s-1-37-single
+SAMPLE=$HERE/config/samples/vk8s-1-37.yaml
+CLUSTER=vk8s-1-37
 NODE=$CLUSTER-master-1
+WORKER=$CLUSTER-worker-1
 CGROUPS=/sys/fs/cgroup
 STATE=/var/lib/vk8s-host
 WORK=/root/job
@@ -90,11 +92,11 @@ groups() { (cd $CGROUPS && find . -type d | sed 's/^\.//' | sort); }
 
 mounts() { awk '{print $2, $3}' /proc/mounts | sort; }
 
-# The cgroup of the vnode's container, as the machine sees it.
+# vnode_group NODE: the cgroup of its container, as the machine sees it.
 vnode_group() {
   local uid id
-  uid=$(kubectl get pod "$NODE-0" -o 'jsonpath={.metadata.uid}')
-  id=$(kubectl get pod "$NODE-0" -o 'jsonpath={.status.containerStatuses[0].containerID}')
+  uid=$(kubectl get pod "$1-0" -o 'jsonpath={.metadata.uid}')
+  id=$(kubectl get pod "$1-0" -o 'jsonpath={.status.containerStatuses[0].containerID}')
   (cd $CGROUPS && find . -type d -path "*/pod$uid/${id#containerd://}" | sed 's/^\.//')
 }
 
@@ -141,29 +143,30 @@ sample_running() {
   fi
   kubectl get secret "$CLUSTER-kubeconfig" -o 'go-template={{.data.kubeconfig | base64decode}}' \
     >"$WORK/kubeconfig"
-  explain "its node is not Ready: $(inner get nodes 2>&1)"
-  inner wait --for=condition=Ready --timeout=60s "node/$NODE"
+  explain "its nodes are not Ready: $(inner get nodes 2>&1)"
+  inner wait --for=condition=Ready --timeout=60s "node/$NODE" "node/$WORKER"
 }
 
-# pod NAME COMMAND [RESOURCES]: a manifest.
+# pod NAME NODE COMMAND [RESOURCES]: a manifest.
 pod() {
   cat <<EOF
 apiVersion: v1
 kind: Pod
 metadata: {name: $1}
 spec:
+  nodeSelector: {kubernetes.io/hostname: $2}
   restartPolicy: Never
   terminationGracePeriodSeconds: 1
   containers:
   - name: main
     image: busybox
     imagePullPolicy: IfNotPresent
-    command: [sh, -c, '$2']
-    resources: ${3:-null}
+    command: [sh, -c, '$3']
+    resources: ${4:-null}
 EOF
 }
 
-# create_pod NAME COMMAND [RESOURCES]: applied inside.
+# create_pod NAME NODE COMMAND [RESOURCES]: applied inside.
 create_pod() {
   local said
   said=$(pod "$@" | inner apply -f - 2>&1) && return
@@ -171,12 +174,23 @@ create_pod() {
   return 1
 }
 
-inner_pod_running() {
-  create_pod web 'echo started; exec sleep 86400' '{limits: {memory: 64Mi, cpu: 500m}}' || return
-  if ! inner wait --for=condition=Ready --timeout=300s pod/web; then
-    explain "$(inner get pod web -o 'jsonpath={.status}')"
+inner_pods_running() {
+  create_pod web "$NODE" 'echo started; exec httpd -f -p 8080 -h /etc' \
+    '{limits: {memory: 64Mi, cpu: 500m}}' || return
+  create_pod peer "$WORKER" 'exec sleep 86400' || return
+  if ! inner wait --for=condition=Ready --timeout=300s pod/web pod/peer; then
+    explain "$(inner get pods -o 'jsonpath={.items[*].status}')"
     return 1
   fi
+}
+
+# By VXLAN: both nodes are pods of one host.
+pods_reach_each_other() {
+  local address said
+  address=$(inner get pod web -o 'jsonpath={.status.podIP}')
+  said=$(inner exec peer -- wget -q -T 20 -O - "http://$address:8080/hostname" 2>&1)
+  explain "pod peer on $WORKER asked $address on $NODE: $said"
+  [[ $said == web ]]
 }
 
 inner_pod_answers() {
@@ -199,20 +213,23 @@ vnode_pod_answers() {
 
 # --- checks of cgroup v2 -------------------------------------------------------------------------
 
-# New since before the sample: the pods that the host made for it, and what is in the vnode's group.
+in_vnodes() { grep -E "^($VNODE|$WORKER_VNODE)/"; }
+not_in_vnodes() { grep -vE "^($VNODE|$WORKER_VNODE)/"; }
+
+# New since before the sample: the pods that the host made for it, and what is in the vnodes' groups.
 nothing_outside() {
   local group foreign=()
-  mapfile -t foreign < <(comm -13 "$WORK/groups-before" <(groups) | grep -v "^$VNODE/" |
+  mapfile -t foreign < <(comm -13 "$WORK/groups-before" <(groups) | not_in_vnodes |
     grep -vE '^/vk8s-host/host-1/kubepods(/besteffort|/burstable)?(/pod[0-9a-f-]{36}(/[0-9a-f]{64})?)?$')
-  explain "outside $VNODE: ${foreign[*]:-}"
+  explain "outside $VNODE and $WORKER_VNODE: ${foreign[*]:-}"
   if ((${#foreign[@]} > 0)); then return 1; fi
   # And those pods are the host's own: no inner pod's uid among them.
   for group in $(inner get pods -A --field-selector=status.phase=Running \
     -o 'jsonpath={.items[*].metadata.uid}'); do
-    explain "inner pod $group has a group outside $VNODE"
-    if groups | grep -v "^$VNODE/" | grep -q "pod$group"; then return 1; fi
-    explain "inner pod $group has no group in $VNODE"
-    groups | grep -q "^$VNODE/kubepods/.*pod$group" || return 1
+    explain "inner pod $group has a group outside $VNODE and $WORKER_VNODE"
+    if groups | not_in_vnodes | grep -q "pod$group"; then return 1; fi
+    explain "inner pod $group has no group in them"
+    groups | in_vnodes | grep -q "/kubepods/.*pod$group" || return 1
   done
 }
 
@@ -235,12 +252,12 @@ vnode_not_killed_as_one() {
 
 has_ended() { [[ $(inner get pod "$1" -o 'jsonpath={.status.phase}') == Failed ]]; }
 
-# hog NAME [RESOURCES]: an inner pod that takes memory until it is ended. More than one program,
-# because each stops at 2 GiB by itself.
+# hog NAME [RESOURCES]: an inner pod beside the API server, which takes memory until it is ended.
+# More than one program, because each stops at 2 GiB by itself.
 hog() {
   local server after how
   server=$(process_in "$VNODE/vk8s" kube-apiserver)
-  create_pod "$1" 'for i in 1 2 3; do tail /dev/zero & done; wait' "${2:-}" || return
+  create_pod "$1" "$NODE" 'for i in 1 2 3; do tail /dev/zero & done; wait' "${2:-}" || return
   if ! wait_until 400 has_ended "$1"; then
     explain "pod $1 has not ended: $(inner get pod "$1" -o 'jsonpath={.status}')"
     return 1
@@ -288,12 +305,14 @@ main() {
   need "operator ready" operator_ready
   groups >"$WORK/groups-before"
   need "sample Running" sample_running
-  VNODE=$(vnode_group)
-  need "inner pod Running" inner_pod_running
+  VNODE=$(vnode_group "$NODE")
+  WORKER_VNODE=$(vnode_group "$WORKER")
+  need "inner pods Running" inner_pods_running
+  check "pods of two nodes reach each other" pods_reach_each_other
   check "inner pod answers exec and logs" inner_pod_answers
   check "vnode answers exec, in the agent's group" vnode_pod_answers
   host_pods >"$WORK/host-pods"
-  check "no directory outside the vnode's cgroup" nothing_outside
+  check "no directory outside the vnodes' cgroups" nothing_outside
   check "limits nest: pod in pods in vnode" limits_nest
   check "vnode is not killed as one" vnode_not_killed_as_one
   check "hog with a limit dies, API server stays" hog hog-limited '{limits: {memory: 64Mi}}'

@@ -6,7 +6,7 @@
 #
 #   --results DIR   where console.log, checks and what the machine kept go (default <cache>/log/vm)
 #   --minutes N     after which the machine is switched off (default 25)
-#   --memory MIB    of the machine (default 6144)
+#   --memory MIB    of the machine (default 7168)
 #   --shell         no job: a shell on the machine's console, here
 #
 # Environment: VK8S_VM_NICE (default 15), niceness of the emulator.
@@ -16,7 +16,7 @@ set -euo pipefail
 BUILD_DIR=$REPO/build/release
 RESULTS=$LOGS/vm
 MINUTES=25
-MEMORY=6144
+MEMORY=7168
 JOB=
 QEMU=qemu-system-x86_64
 QEMU_PID=
