@@ -12,9 +12,18 @@ bool is_on_the_way_to_ready(const api::ComponentStatus& component) {
   return component.name != "coredns" && component.name != "pause-image";
 }
 
-const api::ComponentStatus* find_failing(const std::vector<api::ComponentStatus>& components) {
-  const auto found = std::find_if(components.begin(), components.end(), [](const auto& component) {
-    return component.state == api::ComponentState::kBackoff;
+bool is_coming_back(const api::ComponentStatus& component) {
+  return component.state == api::ComponentState::kWaiting ||
+         component.state == api::ComponentState::kStarting;
+}
+
+// node_ready is what was seen last: without etcd and the API server nothing newer comes.
+const api::ComponentStatus* find_failing(const std::vector<api::ComponentStatus>& components,
+                                         bool node_ready) {
+  const auto found = std::find_if(components.begin(), components.end(), [&](const auto& component) {
+    return component.state == api::ComponentState::kBackoff ||
+           (node_ready && is_coming_back(component) &&
+            (component.name == "etcd" || component.name == "kube-apiserver"));
   });
   return found == components.end() ? nullptr : &*found;
 }
@@ -79,7 +88,7 @@ api::NodeStatus summarize(const api::NodeConfig& config,
   api::NodeStatus status{.node = config.node_name, .role = config.role};
   status.components = components;
   status.kubelet_version = node.kubelet_version;
-  const api::ComponentStatus* failing = find_failing(components);
+  const api::ComponentStatus* failing = find_failing(components, node.ready && !stopping);
   if (failing != nullptr) {
     status.message = failure_message(*failing);
   } else if (!node.ready) {

@@ -62,6 +62,41 @@ TEST(Summarize, ACrashLoopCarriesTheLastLine) {
             "etcd ended (exit code 1) and is restarted (3 times so far): disk full");
 }
 
+// The Node stays Ready in what was seen last while its API server is away.
+TEST(Summarize, IsNotReadyUntilAControlPlaneThatEndedIsThereAgain) {
+  for (const char* name : {"etcd", "kube-apiserver"}) {
+    for (const auto state : {ComponentState::kWaiting, ComponentState::kStarting}) {
+      const auto status = summarize(
+          kConfig, {{.name = name, .state = state, .restarts = 1, .last_exit = "signal 9"}},
+          kReadyNode, false);
+      EXPECT_EQ(status.phase, NodePhase::kDegraded) << name;
+      EXPECT_EQ(status.message,
+                std::string(name) + " ended (signal 9) and is restarted (1 times so far)");
+    }
+    const auto again =
+        summarize(kConfig, {{.name = name, .state = ComponentState::kRunning, .restarts = 1}},
+                  kReadyNode, false);
+    EXPECT_EQ(again.phase, NodePhase::kReady) << name;
+  }
+}
+
+TEST(Summarize, WaitsForNoOtherComponentOfAReadyNode) {
+  const std::vector<api::ComponentStatus> components = {
+      {.name = "etcd", .state = ComponentState::kRunning},
+      {.name = "kube-apiserver", .state = ComponentState::kRunning},
+      {.name = "coredns", .state = ComponentState::kWaiting},
+      {.name = "pause-image", .state = ComponentState::kStarting}};
+  EXPECT_EQ(summarize(kConfig, components, kReadyNode, false).phase, NodePhase::kReady);
+}
+
+TEST(Summarize, AWorkerIsReadyWithoutAControlPlaneOfItsOwn) {
+  api::NodeConfig worker = kConfig;
+  worker.role = api::NodeRole::kWorker;
+  const auto status = summarize(
+      worker, {{.name = "api-server", .state = ComponentState::kStarting}}, kReadyNode, false);
+  EXPECT_EQ(status.phase, NodePhase::kReady);
+}
+
 TEST(NodeTracker, SaysWhatIsWrongBetweenReadyNodes) {
   NodeTracker tracker(kConfig);
   tracker.set_network_trouble("network: large packets are lost");
@@ -78,10 +113,10 @@ TEST(NodeTracker, TellsFollowersEachChangeOnce) {
   NodeTracker tracker(kConfig);
   std::vector<std::string> steps;
   const int id = tracker.follow([&](int, const api::NodeStatus& s) { steps.push_back(s.step); });
-  tracker.update({{.name = "etcd", .state = ComponentState::kStarting}});
-  tracker.update({{.name = "etcd", .state = ComponentState::kStarting}});
+  tracker.update({{.name = "kubelet", .state = ComponentState::kStarting}});
+  tracker.update({{.name = "kubelet", .state = ComponentState::kStarting}});
   tracker.update(kReadyNode);
-  EXPECT_THAT(steps, testing::ElementsAre("starting etcd", "ready"));
+  EXPECT_THAT(steps, testing::ElementsAre("starting kubelet", "ready"));
   EXPECT_TRUE(tracker.is_ready());
   tracker.unfollow(id);
   tracker.stopping();
