@@ -1,6 +1,7 @@
 // What a master does in its API server beside running it: keeps the bootstrap
 // objects, labels nodes by role, decides on kubelets' serving certificates.
-// One thread: the loop's.
+// Whoever administers the cluster may delete or change a bootstrap object: those of
+// DNS are put right at once, the others within minutes. One thread: the loop's.
 #pragma once
 
 #include <functional>
@@ -27,8 +28,6 @@ class ControlPlane {
 
   // When the API server answers.
   Status start();
-  // Whether every bootstrap object has been applied.
-  bool is_bootstrapped() const { return pending_ == 0 && started_; }
   // A Node that is there or has changed, and one that is there no more.
   void on_node(const Json& node);
   void on_node_deleted(const std::string& name);
@@ -36,7 +35,10 @@ class ControlPlane {
  private:
   struct Application;
 
-  void apply(std::size_t index);
+  void apply(Application& application);
+  void on_applied(Application& application, const Result<Json>& applied);
+  void watch(Application& application);
+  void keep_later();
   void on_csr(const kube::WatchEvent& event);
   void judge(const Json& csr);
   void judge_undecided();
@@ -49,7 +51,7 @@ class ControlPlane {
   Log log_;
   ObjectWatch csr_watch_;
   std::vector<std::unique_ptr<Application>> applications_;
-  std::size_t pending_ = 0;
+  Registration keep_;
   bool started_ = false;
   NodeAddresses addresses_;
   std::map<std::string, Json> undecided_;    // requests of nodes not known yet, by name
