@@ -10,8 +10,7 @@
 namespace vk8s::controller {
 namespace {
 
-Result<http::ServerOptions> listen_options(std::string_view address) {
-  http::ServerOptions out;
+Result<http::ServerOptions> listen_options(std::string_view address, http::ServerOptions out) {
   const std::size_t colon = address.rfind(':');
   const std::string_view port =
       colon == std::string_view::npos ? std::string_view() : address.substr(colon + 1);
@@ -48,8 +47,9 @@ http::ServerResponse answer(const http::ServerRequest& request, const HealthSour
 }  // namespace
 
 Result<std::unique_ptr<http::Server>> start_health_server(EventLoop& loop, std::string_view address,
-                                                          HealthSources sources, Log log) {
-  http::ServerOptions options = VK8S_TRY(listen_options(address));
+                                                          HealthSources sources, Log log,
+                                                          http::ServerOptions limits) {
+  http::ServerOptions options = VK8S_TRY(listen_options(address, std::move(limits)));
   const pki::KeyPair ca = VK8S_TRY(pki::create_ca({std::string(kControllerName) + "-ca", {}}));
   pki::LeafRequest leaf;
   leaf.subject.common_name = kControllerName;

@@ -18,8 +18,10 @@ struct HealthSources {
   std::function<std::string()> metrics;
 };
 
-// address: "0.0.0.0:10301" or "[::]:10301"; port 0 is any.
+// address: "0.0.0.0:10301" or "[::]:10301"; port 0 is any. limits: its sizes and
+// times; the rest of it is set here.
 Result<std::unique_ptr<http::Server>> start_health_server(EventLoop& loop, std::string_view address,
-                                                          HealthSources sources, Log log);
+                                                          HealthSources sources, Log log,
+                                                          http::ServerOptions limits = {});
 
 }  // namespace vk8s::controller
