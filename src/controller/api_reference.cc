@@ -88,6 +88,9 @@ std::string bounds_of(const Json& schema) {
     const auto bound = base::get_int(schema, key);
     return bound ? fmt::format("At most {} {}", *bound, unit) : std::string();
   };
+  if (base::get_bool(schema, "x-kubernetes-int-or-string").value_or(false)) {
+    return "More than 0";
+  }
   if (const auto minimum = base::get_int(schema, "minimum")) {
     return fmt::format("{} to {}", *minimum, base::get_int(schema, "maximum").value_or(0));
   }
@@ -100,8 +103,7 @@ std::string bounds_of(const Json& schema) {
   if (base::find(schema, "additionalProperties") != nullptr) {
     return most("maxProperties", "entries");
   }
-  const bool is_quantity = base::get_bool(schema, "x-kubernetes-int-or-string").value_or(false);
-  return is_quantity ? std::string() : most("maxLength", "characters");
+  return most("maxLength", "characters");
 }
 
 std::string keys_of(const Json& schema) {
@@ -259,6 +261,22 @@ Rows phases() {
   };
 }
 
+// The tables of a kind that stands behind Vk8s: their names begin with its.
+void write_kind(const Json& crd, std::string& out) {
+  const Json& version = *base::find(crd, "spec.versions.0");
+  const Json& root = *base::find(version, "schema.openAPIV3Schema");
+  const std::string kind = text(crd, "spec.names.kind");
+  out += fmt::format("\n## {}\n\n{} `{}/{}`, short name `{}`, not namespaced.\n", kind,
+                     text(root, "description"), text(crd, "spec.group"), text(version, "name"),
+                     text(crd, "spec.names.shortNames.0"));
+  write_rules(rules_of(root), out);
+  for (const char* part : {"spec", "status"}) {
+    if (const Json* schema = base::find(root, fmt::format("properties.{}", part))) {
+      write_object(fmt::format("{}.{}", kind, part), *schema, out);
+    }
+  }
+}
+
 }  // namespace
 
 std::string api_reference() {
@@ -278,6 +296,8 @@ std::string api_reference() {
   write_object("status", *base::find(root, "properties.status"), out);
   write_table("Phases", "`status.phase`", phases(), out);
   write_table("Annotations", "annotation", annotations(), out);
+  write_kind(ip_pool_crd_manifest(), out);
+  write_kind(ip_allocation_crd_manifest(), out);
   return out;
 }
 

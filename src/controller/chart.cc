@@ -110,10 +110,12 @@ std::string as_template(const std::vector<Json>& manifests, std::string_view fir
 // Not in the chart's crds/, which Helm never upgrades; kept, because the virtual
 // clusters would go with it.
 std::string crd_template() {
-  Json crd = crd_manifest();
-  JsonObject& metadata = crd.at("metadata").as_object();
-  metadata["annotations"] = JsonObject{{"helm.sh/resource-policy", "keep"}};
-  return as_template({std::move(crd)});
+  std::vector<Json> crds = crd_manifests();
+  for (Json& crd : crds) {
+    JsonObject& metadata = crd.at("metadata").as_object();
+    metadata["annotations"] = JsonObject{{"helm.sh/resource-policy", "keep"}};
+  }
+  return as_template(crds);
 }
 
 // Helm makes the namespace.

@@ -36,6 +36,13 @@ Result<std::string> generate(std::string_view what) {
   if (files.empty()) {
     return unknown(what);
   }
+  if (what == "crd") {
+    std::string documents;
+    for (const GeneratedFile& file : files) {
+      documents += (documents.empty() ? "" : "---\n") + file.content;
+    }
+    return documents;
+  }
   if (files.size() > 1) {
     return fail(Errc::kInvalidArgument,
                 "generate{}{}: these are several files: name a folder with --into",

@@ -17,6 +17,10 @@ std::string generated_header(std::string_view what) {
 std::vector<GeneratedFile> generated_files() {
   std::vector<GeneratedFile> out = {
       {"config/crd/vk8s.yaml", generated_header("crd") + kube::to_yaml(crd_manifest())},
+      {"config/crd/vnodeippool.yaml",
+       generated_header("crd") + kube::to_yaml(ip_pool_crd_manifest())},
+      {"config/crd/ipallocation.yaml",
+       generated_header("crd") + kube::to_yaml(ip_allocation_crd_manifest())},
       {"config/rbac/rbac.yaml", generated_header("rbac") + kube::to_yaml(rbac_manifests())},
       {"config/manager/manager.yaml",
        generated_header("manager") + kube::to_yaml(deployment_manifests())},

@@ -19,7 +19,10 @@ inline constexpr std::string_view kFieldManager = "vk8s-controller";
 inline constexpr int kMaxNodes = 64;
 inline constexpr int kMaxPorts = 64;
 
-Json crd_manifest();
+Json crd_manifest();  // of Vk8s
+Json ip_pool_crd_manifest();
+Json ip_allocation_crd_manifest();
+std::vector<Json> crd_manifests();  // all of them
 // Namespace, ServiceAccount, ClusterRole, Role and their bindings.
 std::vector<Json> rbac_manifests();
 std::vector<Json> deployment_manifests();

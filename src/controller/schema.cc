@@ -65,7 +65,10 @@ JsonObject quantity(std::string_view description) {
   }
   out["anyOf"] = JsonArray{JsonObject{{"type", "integer"}}, JsonObject{{"type", "string"}}};
   out["maxLength"] = 32;
-  out["pattern"] = R"(^[0-9]+(\.[0-9]+)?([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?$)";
+  // Of a number; the pattern says the same of a text: one digit at least is none of 0.
+  out["minimum"] = 1;
+  out["pattern"] = R"(^([0-9]*[1-9][0-9]*(\.[0-9]+)?|[0-9]+\.[0-9]*[1-9][0-9]*))"
+                   R"(([numkMGTPE]|[KMGTPE]i|[eE][+-]?(0?[0-9]|1[0-8]))?$)";
   out["x-kubernetes-int-or-string"] = true;
   return out;
 }
@@ -120,6 +123,30 @@ JsonObject with_rules(JsonObject base, JsonArray rules) {
 JsonObject with_default(JsonObject base, Json value) {
   base["default"] = std::move(value);
   return base;
+}
+
+JsonObject condition() {
+  JsonObject properties;
+  properties["type"] = text("", 316);
+  properties["status"] = choice("", {"True", "False", "Unknown"});
+  properties["reason"] = text("", 1024);
+  properties["message"] = text("", 32768);
+  properties["observedGeneration"] = long_integer("");
+  JsonObject time = text("", 64);
+  time["format"] = "date-time";
+  properties["lastTransitionTime"] = std::move(time);
+  return object("", std::move(properties),
+                {"type", "status", "reason", "message", "lastTransitionTime"});
+}
+
+JsonObject column(std::string_view name, std::string_view path, std::string_view type,
+                  int priority) {
+  JsonObject out;
+  out["name"] = name;
+  out["type"] = type;
+  out["jsonPath"] = path;
+  out["priority"] = priority;
+  return out;
 }
 
 }  // namespace vk8s::controller::schema

@@ -15,7 +15,7 @@ JsonObject choice(std::string_view description, std::initializer_list<std::strin
 JsonObject integer(std::string_view description, std::int32_t minimum, std::int32_t maximum);
 JsonObject long_integer(std::string_view description);
 JsonObject flag(std::string_view description);
-// "500m", "4Gi", or a number.
+// "500m", "4Gi", or a number; more than 0.
 JsonObject quantity(std::string_view description);
 
 JsonObject object(std::string_view description, JsonObject properties,
@@ -30,5 +30,11 @@ JsonObject text_map(std::string_view description, JsonObject values, int max_pro
 Json rule(std::string_view expression, std::string_view message, std::string_view field_path = {});
 JsonObject with_rules(JsonObject base, JsonArray rules);
 JsonObject with_default(JsonObject base, Json value);
+
+// metav1.Condition.
+JsonObject condition();
+// A column of `kubectl get`; priority 1: of `-o wide` only.
+JsonObject column(std::string_view name, std::string_view path, std::string_view type,
+                  int priority = 0);
 
 }  // namespace vk8s::controller::schema
