@@ -84,7 +84,7 @@ JsonObject owner_schema() {
   properties["clusterUID"] = text("That Vk8s and no later one of its name.", kMaxLabel);
   properties["node"] = pattern_text("Name of the node in spec.nodes.", kMaxLabel, kDnsLabel);
   return with_rules(
-      object("The pod that has it. Without it: reserved, for nobody. Immutable.",
+      object("The pod that has it. Without it: reserved, for nobody. Immutable once set.",
              std::move(properties), {"namespace", "pod"}),
       JsonArray{rule("has(self.cluster) == has(self.clusterUID)",
                      "spec.owner: cluster and clusterUID go together", ".clusterUID")});
@@ -109,8 +109,13 @@ JsonObject allocation_spec_schema() {
   properties["owner"] = owner_schema();
   properties["note"] = text("Words of whoever reserved it.", 1024);
   properties["releasing"] = flag("Given back: the object is deleted once no pod has the address.");
+  // A reservation may be given to a pod; from then on it is that pod's.
+  Json owner = rule("!has(oldSelf.owner) || (has(self.owner) && self.owner == oldSelf.owner)",
+                    "spec.owner is immutable once it is set: delete the IPAllocation and make "
+                    "another",
+                    ".owner");
   return with_rules(object("", std::move(properties), {"address"}),
-                    JsonArray{same("address"), same("pool"), same("owner")});
+                    JsonArray{same("address"), same("pool"), std::move(owner)});
 }
 
 // The name is the address in one spelling, so nobody else can take it.
