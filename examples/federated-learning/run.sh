@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Federated learning across virtual clusters, then transfer to a new site; ends with a table and a
+# picture. README.md says what it does.
+#
+#   examples/federated-learning/run.sh [OPTION...]           on the embedded host, three clusters
+#   examples/federated-learning/run.sh --local [OPTION...]   processes on loopback, no Kubernetes
+#
+#   --seed N          of the first run (default 1): splits, shards, weights and shuffles follow from it
+#   --seeds N         how many seeds, counted up (default 1)
+#   --rounds N        (default 10)
+#   --epochs N        over a site's own images, each round (default 5)
+#   --sites N         SuperNodes, half of them in each edge cluster (default 4)
+#   --alpha X         how equal the sites' shares are: 0.1 hardly, 100 nearly (default 0.5)
+#   --strategy NAME   fedavg, median, trimmed or krum (default fedavg)
+#   --misbehave SITE=KIND   let a site send nan, shape or reverse, as in edge-b-02=nan
+#   --output DIR      for results.json, report.txt and report.png (default build/federated-learning)
+#   --state DIR       --local: keep keys, store and logs here; run again to go on
+#   --clean           not --local: delete the three clusters and their namespace, and end
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+
+main() {
+  local mode=kubernetes output=$REPO/build/federated-learning options=()
+  while (($#)); do
+    case $1 in
+      -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
+      --local) mode=local ;;
+      --output) output=$(realpath -m "${2:?--output needs a DIR}") && shift ;;
+      *) options+=("$1") ;;
+    esac
+    shift
+  done
+  if [[ $mode == kubernetes ]]; then
+    exec "$EXAMPLE/kubernetes/run.sh" --output "$output" "${options[@]}"
+  fi
+  ensure_python
+  ensure_store
+  PYTHONPATH=$EXAMPLE PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    exec nice "$VENV/bin/python" -m federated.local --output "$output" "${options[@]}"
+}
+
+main "$@"
