@@ -16,6 +16,8 @@ constexpr const char* kApiServer = "kube-apiserver";
 constexpr const char* kOutsideApiServer = "api-server";
 // Certificates live a year and are renewed after two thirds of it.
 constexpr auto kRenewalInterval = std::chrono::hours(6);
+// One small file; the host's kubelet brings a new one about as often.
+constexpr auto kRegistryAuthInterval = std::chrono::minutes(1);
 // Of the 30 s that a vnode's pod has in all.
 constexpr auto kPodStopTimeout = std::chrono::seconds(15);
 
@@ -69,6 +71,7 @@ Result<std::unique_ptr<Agent>> Agent::start(EventLoop& loop, NodePaths paths, Lo
   VK8S_TRY(agent->create_clients());
   VK8S_TRY(agent->add_components());
   agent->supervisor_->start();
+  agent->follow_registry_auth();
   agent->renew_later();
   return agent;
 }
@@ -93,6 +96,7 @@ Status Agent::prepare() {
                            std::chrono::system_clock::now()));
   }
   VK8S_TRY(write_kubeconfigs(paths_, config_));
+  take_registry_auth();
   const auto files = VK8S_TRY(config_files(config_, paths_, facts_));
   return write_config_files(files);
 }
@@ -315,6 +319,35 @@ void Agent::renew_later() {
 
 // What is due after two thirds of its life is issued anew, or was by the controller;
 // the upstream programs read their files again by themselves.
+// Whether it is other than before. What cannot be used is as if it were not there: the
+// mirror may let nodes in without.
+bool Agent::take_registry_auth() {
+  auto found = read_registry_auth(paths_);
+  const std::string problem = found ? "" : found.error().message();
+  if (problem != registry_auth_problem_ && !problem.empty()) {
+    log_.warning("credentials of the registry cannot be used", {{"error", problem}});
+  }
+  registry_auth_problem_ = problem;
+  const std::string before = std::exchange(facts_.registry_auth, std::move(found).value_or(""));
+  return facts_.registry_auth != before;
+}
+
+void Agent::follow_registry_auth() {
+  if (!may_have_registry_auth(config_)) {
+    return;
+  }
+  registry_auth_ = loop_.after(kRegistryAuthInterval, [this] {
+    if (take_registry_auth()) {
+      log_.info("credentials of the registry have changed");
+      if (const Status written = write_config_files(registry_files(config_, paths_, facts_));
+          !written) {
+        log_.error("containerd cannot be told", {{"error", written.error().message()}});
+      }
+    }
+    follow_registry_auth();
+  });
+}
+
 Status Agent::renew_certificates() {
   const bool is_master = config_.role == api::NodeRole::kMaster;
   if (is_master) {

@@ -14,6 +14,7 @@
 #include "agent/node_tracker.h"
 #include "agent/overlay.h"
 #include "agent/pod_processes.h"
+#include "agent/registry_auth.h"
 #include "agent/status_server.h"
 #include "agent/supervisor.h"
 #include "base/event_loop.h"
@@ -52,6 +53,8 @@ class Agent {
   void probe_paths();
   void on_path_mtu();
   void renew_later();
+  bool take_registry_auth();
+  void follow_registry_auth();
   Status renew_certificates();
 
   EventLoop& loop_;
@@ -80,5 +83,7 @@ class Agent {
   bool watching_ = false;
   Registration renewal_;
 };
+  std::string registry_auth_problem_;
+  Registration registry_auth_;
 
 }  // namespace vk8s::agent

@@ -92,15 +92,23 @@ std::string containerd_toml(const api::NodeConfig& config, const NodePaths& path
                      fmt::arg("snapshotter", facts.snapshotter), fmt::arg("pause", kPauseImage));
 }
 
-// Source: containerd docs/hosts.md. The folder "_default" stands for every registry.
-ConfigFile hosts_toml(const api::RegistryMirror& mirror, const NodePaths& paths) {
+// Source: containerd docs/hosts.md. The folder "_default" stands for every registry. The header
+// goes to this host alone, and to where it sends for a token.
+ConfigFile hosts_toml(const api::RegistryMirror& mirror, const NodePaths& paths,
+                      const NodeFacts& facts) {
   const std::string folder = mirror.name == "*" ? "_default" : mirror.name;
   std::string text =
       fmt::format("[host.\"{}\"]\n  capabilities = [\"pull\", \"resolve\"]\n", mirror.url);
   if (!mirror.ca_file.empty()) {
     text += fmt::format("  ca = \"{}\"\n", paths.given(mirror.ca_file));
   }
-  return {fmt::format("{}/certs.d/{}/hosts.toml", paths.run, folder), std::move(text)};
+  const bool has_auth = mirror.name == "*" && !facts.registry_auth.empty();
+  if (has_auth) {
+    text += fmt::format("  [host.\"{}\".header]\n    Authorization = \"Basic {}\"\n", mirror.url,
+                        facts.registry_auth);
+  }
+  return {fmt::format("{}/certs.d/{}/hosts.toml", paths.run, folder), std::move(text),
+          has_auth ? 0600U : 0644U};
 }
 
 std::string cni_conflist(const api::NodeConfig& config, const NodePaths& paths,
@@ -453,12 +461,21 @@ Result<std::vector<ConfigFile>> config_files(const api::NodeConfig& config, cons
   std::vector<ConfigFile> files{
       {paths.run + "/containerd.toml", containerd_toml(config, paths, facts)},
       cni_config_file(config, paths, facts),
+std::vector<ConfigFile> registry_files(const api::NodeConfig& config, const NodePaths& paths,
+                                       const NodeFacts& facts) {
+  std::vector<ConfigFile> files;
+  for (const api::RegistryMirror& mirror : config.mirrors) {
+    files.push_back(hosts_toml(mirror, paths, facts));
+  }
+  return files;
+}
+
       {paths.run + "/kubelet.json", kubelet},
       {paths.run + "/proxy.json", proxy_config(config, paths, facts)},
       {paths.run + "/resolv.conf", resolv_conf(config, facts)},
   };
-  for (const api::RegistryMirror& mirror : config.mirrors) {
-    files.push_back(hosts_toml(mirror, paths));
+  for (ConfigFile& file : registry_files(config, paths, facts)) {
+    files.push_back(std::move(file));
   }
   if (config.role == api::NodeRole::kMaster) {
     const std::string text = VK8S_TRY(corefile(config, paths, facts));

@@ -23,6 +23,7 @@ struct NodeFacts {
   bool nftables_proxy = true;             // kernel >= 5.13
   std::vector<std::string> name_servers;  // of the node's own resolv.conf
   int pod_mtu = 1450;                     // the node's interface less VXLAN's 50
+  std::string registry_auth;              // what api::kRegistryAuthFile holds; "" = nothing
 };
 
 struct ConfigFile {
@@ -52,6 +53,11 @@ Result<std::vector<ConfigFile>> config_files(const api::NodeConfig& config, cons
 // when it changes.
 ConfigFile cni_config_file(const api::NodeConfig& config, const NodePaths& paths,
                            const NodeFacts& facts);
+
+// Those of them that say how registries are reached; containerd reads them at each
+// pull. One with credentials in it is for its owner alone.
+std::vector<ConfigFile> registry_files(const api::NodeConfig& config, const NodePaths& paths,
+                                       const NodeFacts& facts);
 
 // Where CoreDNS listens: the network address of the pod CIDR.
 Result<std::string> dns_listen_ip(const api::NodeConfig& config);

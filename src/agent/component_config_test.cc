@@ -86,6 +86,25 @@ TEST(ComponentConfig, MirrorsBecomeHostsFiles) {
               HasSubstr("ca = \"/etc/vk8s/config/registry-ca.crt\""));
 }
 
+TEST(ComponentConfig, CredentialsAreInTheHostsFileOfTheMirrorAlone) {
+  api::NodeConfig node = config();
+  node.mirrors = {{"*", "https://198.18.0.2:5000", ""}, {"docker.io", "https://other.example", ""}};
+  NodeFacts found = facts();
+  found.registry_auth = "cmVhZGVyOnNlY3JldA==";
+  const auto files = config_files(node, {}, found);
+  ASSERT_TRUE(files);
+  for (const ConfigFile& each : *files) {
+    if (each.path.ends_with("_default/hosts.toml")) {
+      EXPECT_THAT(each.content, HasSubstr("[host.\"https://198.18.0.2:5000\".header]\n"
+                                          "    Authorization = \"Basic cmVhZGVyOnNlY3JldA==\"\n"));
+      EXPECT_EQ(each.mode, 0600U);
+    } else {
+      EXPECT_THAT(each.content, Not(HasSubstr("cmVhZGVy"))) << each.path;
+    }
+  }
+  EXPECT_THAT(file("_default/hosts.toml", node), Not(HasSubstr("header")));
+}
+
 TEST(ComponentConfig, CniGivesAddressesOfThePodCidrWithoutMasquerading) {
   const auto cni = base::parse_json(file("/10-vk8s.conflist"));
   ASSERT_TRUE(cni);

@@ -94,5 +94,8 @@ Result<NodeConfig> parse_node_config(std::string_view json);
 
 // Files of the configuration directory.
 inline constexpr std::string_view kNodeConfigFile = "node.json";
+// Base64 of "user:password" (check_registry_auth()), for the mirror of every registry
+// ("*"). It may be missing, and come, change and go while the node runs.
+inline constexpr std::string_view kRegistryAuthFile = "registry-auth";
 
 }  // namespace vk8s::api
