@@ -308,17 +308,6 @@ void Agent::on_path_mtu() {
   update_overlay();
 }
 
-void Agent::renew_later() {
-  renewal_ = loop_.after(kRenewalInterval, [this] {
-    if (const Status renewed = renew_certificates(); !renewed) {
-      log_.error("certificates not renewed", {{"error", renewed.error().message()}});
-    }
-    renew_later();
-  });
-}
-
-// What is due after two thirds of its life is issued anew, or was by the controller;
-// the upstream programs read their files again by themselves.
 // Whether it is other than before. What cannot be used is as if it were not there: the
 // mirror may let nodes in without.
 bool Agent::take_registry_auth() {
@@ -348,6 +337,17 @@ void Agent::follow_registry_auth() {
   });
 }
 
+void Agent::renew_later() {
+  renewal_ = loop_.after(kRenewalInterval, [this] {
+    if (const Status renewed = renew_certificates(); !renewed) {
+      log_.error("certificates not renewed", {{"error", renewed.error().message()}});
+    }
+    renew_later();
+  });
+}
+
+// What is due after two thirds of its life is issued anew, or was by the controller;
+// the upstream programs read their files again by themselves.
 Status Agent::renew_certificates() {
   const bool is_master = config_.role == api::NodeRole::kMaster;
   if (is_master) {

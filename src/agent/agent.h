@@ -52,9 +52,9 @@ class Agent {
   void update_overlay();
   void probe_paths();
   void on_path_mtu();
-  void renew_later();
   bool take_registry_auth();
   void follow_registry_auth();
+  void renew_later();
   Status renew_certificates();
 
   EventLoop& loop_;
@@ -81,9 +81,9 @@ class Agent {
   kube::Call pod_cidr_call_;
   kube::Call volumes_label_call_;
   bool watching_ = false;
-  Registration renewal_;
-};
   std::string registry_auth_problem_;
   Registration registry_auth_;
+  Registration renewal_;
+};
 
 }  // namespace vk8s::agent

@@ -455,12 +455,6 @@ ConfigFile cni_config_file(const api::NodeConfig& config, const NodePaths& paths
   return {paths.run + "/cni/10-vk8s.conflist", cni_conflist(config, paths, facts)};
 }
 
-Result<std::vector<ConfigFile>> config_files(const api::NodeConfig& config, const NodePaths& paths,
-                                             const NodeFacts& facts) {
-  const std::string kubelet = VK8S_TRY(kubelet_config(config, paths, facts));
-  std::vector<ConfigFile> files{
-      {paths.run + "/containerd.toml", containerd_toml(config, paths, facts)},
-      cni_config_file(config, paths, facts),
 std::vector<ConfigFile> registry_files(const api::NodeConfig& config, const NodePaths& paths,
                                        const NodeFacts& facts) {
   std::vector<ConfigFile> files;
@@ -470,6 +464,12 @@ std::vector<ConfigFile> registry_files(const api::NodeConfig& config, const Node
   return files;
 }
 
+Result<std::vector<ConfigFile>> config_files(const api::NodeConfig& config, const NodePaths& paths,
+                                             const NodeFacts& facts) {
+  const std::string kubelet = VK8S_TRY(kubelet_config(config, paths, facts));
+  std::vector<ConfigFile> files{
+      {paths.run + "/containerd.toml", containerd_toml(config, paths, facts)},
+      cni_config_file(config, paths, facts),
       {paths.run + "/kubelet.json", kubelet},
       {paths.run + "/proxy.json", proxy_config(config, paths, facts)},
       {paths.run + "/resolv.conf", resolv_conf(config, facts)},
