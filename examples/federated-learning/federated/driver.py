@@ -121,6 +121,17 @@ def wait_for(what: str, seconds: float, ready: Callable[[], bool]) -> None:
     raise DriverError(f"{what}: not within {seconds:.0f} s{reason}")
 
 
+def wait_for_sites(control: Control, config: RunConfig) -> None:
+    """For all of them, for a while; a site that stays away keeps nobody else from training."""
+    try:
+        wait_for("all sites", 300, lambda: control.online() >= config.sites)
+    except DriverError:
+        online = control.online()
+        if online < config.min_replies:
+            raise
+        print(f"{online} of {config.sites} sites are online: without the others", flush=True)
+
+
 def is_complete(repository: ModelRepository, config: RunConfig) -> bool:
     """Has the store the last round, made with these settings?"""
     if config.rounds not in repository.versions():
@@ -183,12 +194,9 @@ def describe(event: Event) -> str:
         return f"the run ended early, attempt {event['attempt'] + 1}: {event['reason']}"
     if kind == "end":
         return f"{event['name']}: all rounds are in the store"
-    parts = [
-        f"round {event['round']:2d}/{event['rounds']}",
-        f"accuracy {event['accuracy']:.3f}",
-        f"sites {event['sites']}/{event['expected']}",
-        f"{event['seconds']:5.1f} s",
-    ]
+    parts = [f"round {event['round']:2d}/{event['rounds']}", f"accuracy {event['accuracy']:.3f}"]
+    if event["expected"]:
+        parts += [f"sites {event['sites']}/{event['expected']}", f"{event['seconds']:5.1f} s"]
     if not event["aggregated"]:
         parts.append("NOT AGGREGATED")
     if not event["stored"]:
@@ -243,7 +251,7 @@ def main() -> None:
             print(f"{register_all(control, arguments.keys)} sites are registered")
             return
         config = parse_settings(RunConfig(), arguments.settings)
-        wait_for(f"{config.sites} sites online", 300, lambda: control.online() >= config.sites)
+        wait_for_sites(control, config)
         federate(
             control,
             ModelRepository(store, config.name),

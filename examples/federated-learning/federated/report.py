@@ -135,13 +135,14 @@ def plot(results: list[Result], path: Path) -> None:
 
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(12, 4.8), width_ratios=(3, 2))
     rounds = range(len(results[0]["by_round"]["federated"]))
-    for key, style in (("centralized", "k--"), ("federated", "C3-")):
+    for key, colour, style in (("centralized", "black", "--"), ("federated", "C3", "-")):
         values = np.array([result["by_round"][key] for result in results])
-        left.plot(rounds, values.mean(axis=0), style, linewidth=2.2, label=f"{key}, test images")
-        if len(results) > 1:
-            left.fill_between(
-                rounds, values.min(axis=0), values.max(axis=0), color=style[:-2] or "k", alpha=0.15
-            )
+        left.plot(
+            rounds, values.mean(axis=0), style, color=colour, linewidth=2.2, label=f"{key}, test images"
+        )
+        left.fill_between(
+            rounds, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15
+        )
     for number, name in enumerate(results[0]["by_round"]["sites"]):
         site = np.array(
             [result["by_round"]["sites"].get(name, []) for result in results], dtype=float

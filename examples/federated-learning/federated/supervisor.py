@@ -7,12 +7,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-_MAX_PAUSE = 10.0
+_FIRST_PAUSE, _MAX_PAUSE = 1.0, 10.0
+# After so many seconds a service counts as having stayed.
+_STEADY = 60.0
 
 
 @dataclass
@@ -23,9 +25,10 @@ class Service:
     log_file: Path
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
+    started_at: float = 0.0
     again_at: float = 0.0
     stopped: bool = False  # on purpose
-    pause: float = field(default=1.0)
+    pause: float = _FIRST_PAUSE
 
 
 class Supervisor:
@@ -95,6 +98,7 @@ class Supervisor:
                 start_new_session=True,
             )
         service.starts += 1
+        service.started_at = time.monotonic()
 
     def _watch(self) -> None:
         while not self._ending.wait(0.3):
@@ -109,6 +113,8 @@ class Supervisor:
             _signal_group(service.process.pid, signal.SIGKILL)
             log.info("%s ended (%s)", service.name, service.process.returncode)
             service.process = None
+            if now - service.started_at > _STEADY:
+                service.pause = _FIRST_PAUSE
             service.again_at = now + service.pause
             service.pause = min(service.pause * 2, _MAX_PAUSE)
         if service.process is None and not service.stopped and now >= service.again_at:

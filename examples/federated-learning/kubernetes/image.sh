@@ -53,7 +53,7 @@ build_image() {
   mkdir -p "$partial/app/federated"
   cp "$EXAMPLE/pyproject.toml" "$partial/app/"
   cp "$EXAMPLE"/federated/*.py "$partial/app/federated/"
-  rm -f "$partial"/app/federated/*_test.py
+  rm -f "$partial"/app/federated/{*_test,conftest}.py
   store bud --layers --timestamp 0 -f "$EXAMPLE/kubernetes/image/Dockerfile" \
     -t "$(image_tag "$into")" "$partial"
   # The image is in the store; its entry only says so.
