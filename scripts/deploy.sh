@@ -52,18 +52,12 @@ config_toml() {
   if [[ -n $TOLERATE ]]; then printf 'tolerate-control-plane = true\n'; fi
 }
 
-# The node images that an earlier run of this script configured, a line each.
-installed_vnode_images() {
-  jsonpath '{.data.config\.toml}' -n "$SYSTEM" configmap/vk8s-controller-config |
-    sed -n '/^vnode-image = \[/{s///;s/\]$//;p}' | grep -o '"[^"]*"' | tr -d '"' || true
-}
-
-# Another version's stays, because clusters may have it.
+# Another version's node image stays as an earlier run configured it, because clusters may have it.
 keep_other_versions() {
-  local installed image given=
-  installed=$(installed_vnode_images)
+  local config image given=
+  config=$(jsonpath '{.data.config\.toml}' -n "$SYSTEM" configmap/vk8s-controller-config)
   for image in "${VNODE_IMAGES[@]}"; do given+=" ${image%%=*} "; done
-  for image in $installed; do
+  for image in $(sed -n '/^vnode-image = \[/{s///;s/\]$//;p}' <<<"$config" | grep -o '"[^"]*"' | tr -d '"'); do
     if [[ $given != *" ${image%%=*} "* ]]; then VNODE_IMAGES+=("$image"); fi
   done
 }

@@ -24,7 +24,9 @@ case $* in
   'get namespace'*) echo namespace/vk8s-system ;;
   'get crd/'*) if [[ -n $FAKE_BROKEN ]]; then echo timeout >&2 && exit 1; else echo crd; fi ;;
   *vk8s.vk8s.sktelecom.com*--all-namespaces) printf '%b' "$FAKE_CLUSTERS" ;;
-  *configmap/vk8s-controller-config) printf '%s' "$FAKE_CONFIG" ;;
+  *configmap/vk8s-controller-config)
+    if [[ -n $FAKE_BROKEN ]]; then echo timeout >&2 && exit 1; else printf '%s' "$FAKE_CONFIG"; fi
+    ;;
   apply*' -k '*) cp "${!#}/config.toml" "${KUBECTL%/*}/config.toml" ;;
   apply*) cat >/dev/null ;;
   *delete*) printf '%s\n' "$*" >>"${KUBECTL%/*}/deleted" ;;
@@ -99,6 +101,8 @@ check_node_images() {
   passes "${deploy[@]}" --vnode-image 1.37=r.example/new@sha256:3
   configured 'vnode-image = ["1.37=r.example/new@sha256:3", "1.36=r.example/kept@sha256:2"]'
   passes "${deploy[@]}" --vnode-image 1.37=r.example/new@sha256:3 --vnode-image 1.36=r.example/new@sha256:4
+  configured 'vnode-image = ["1.37=r.example/new@sha256:3", "1.36=r.example/new@sha256:4"]'
+  FAKE_BROKEN=yes says timeout "${deploy[@]}" --vnode-image 1.37=r.example/new@sha256:5
   configured 'vnode-image = ["1.37=r.example/new@sha256:3", "1.36=r.example/new@sha256:4"]'
   FAKE_CONFIG='vnode-image = []' passes "${deploy[@]}" --vnode-image 1.37=r.example/new@sha256:3
   configured 'vnode-image = ["1.37=r.example/new@sha256:3"]'
