@@ -67,7 +67,16 @@ Call FakeClient::create(const Resource& resource, std::string_view namespace_nam
                         const Json& object, Callback callback, bool dry_run) {
   const ObjectKey key{std::string(namespace_name), key_of(object).name};
   return reply({dry_run ? "dry-run" : "create", resource, key, "", object}, std::move(callback),
-               [&] { return do_create(resource, namespace_name, object, dry_run); });
+               [&]() -> Result<Json> {
+                 const auto review = reviews_.find(collection_name(resource));
+                 return review != reviews_.end()
+                            ? review->second(object)
+                            : do_create(resource, namespace_name, object, dry_run);
+               });
+}
+
+void FakeClient::set_review(const Resource& resource, Review review) {
+  reviews_[collection_name(resource)] = std::move(review);
 }
 
 Call FakeClient::update(const Resource& resource, const Json& object, Callback callback) {

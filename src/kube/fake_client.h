@@ -52,6 +52,9 @@ class FakeClient final : public Client {
   void put(const Resource& resource, Json object);
   // nullptr where there is none.
   const Json* peek(const Resource& resource, const ObjectKey& key) const;
+  // Objects of this kind are answered when they are created, and not stored: reviews.
+  using Review = std::function<Json(const Json& object)>;
+  void set_review(const Resource& resource, Review review);
   // As garbage collection would: dependents of a deleted owner go too. Off at first.
   void collect_garbage(bool on) { collects_garbage_ = on; }
 
@@ -135,6 +138,7 @@ class FakeClient final : public Client {
   };
   std::vector<Failure> failures_;
   Hook hook_;
+  std::map<std::string, Review> reviews_;  // by collection
   RawHandler raw_;
   bool collects_garbage_ = false;
 };
