@@ -152,7 +152,12 @@ void AllocateOperation::take_over(const api::IpAllocation& live) {
   metadata["annotations"] = std::move(annotations);
   JsonObject patch;
   patch["metadata"] = std::move(metadata);
-  patch["spec"] = JsonObject{{"releasing", nullptr}};
+  JsonObject spec{{"releasing", nullptr}};
+  if (!live.owner) {
+    const Json wanted = api::to_json(api::IpAllocation{.owner = request_.owner});
+    spec["owner"] = wanted.at("spec").at("owner");
+  }
+  patch["spec"] = std::move(spec);
   call_ = core_.client.merge_patch(kKind, key_of(live.address), patch,
                                    then(&AllocateOperation::take_written));
 }
@@ -183,7 +188,11 @@ void AllocateOperation::choose() {
     return;
   }
   claim(*std::move(place));
-  create();
+  if (request_.reservation) {
+    read_place();
+  } else {
+    create();
+  }
 }
 
 void AllocateOperation::create() {
@@ -222,6 +231,8 @@ void AllocateOperation::take_place(Result<Json> object) {
   if (!object) {
     if (object.error().code() != Errc::kNotFound) {
       fail_with(std::move(object).error());
+    } else if (request_.reservation) {
+      fail_with({Errc::kNotFound, "it is not reserved"});
     } else if (++rounds_ > kMaxRounds) {
       fail_with({Errc::kUnavailable, "its creation is always lost: ask again"});
     } else {
@@ -234,12 +245,26 @@ void AllocateOperation::take_place(Result<Json> object) {
   if (!live) {
     refuse_or_go_on(std::nullopt);
   } else if (claim_word_of(*object) == word_) {
-    settle_when_seen(*live, true);
+    settle_when_seen(*live, !request_.reservation);
+  } else if (request_.reservation && !live->owner && !live->releasing) {
+    take_reservation(*live);
   } else if (request_.owner && live->owner && live->owner->is_same(*request_.owner)) {
     // Somebody else has taken it for the same pod.
     wait_for(version_of(live->resource_version), &AllocateOperation::look_up);
   } else {
     refuse_or_go_on(*live);
+  }
+}
+
+// Should the pod turn out to have an address already, this one is given back (give_up()):
+// nobody can be sure that no pod has taken it by its owner's name.
+void AllocateOperation::take_reservation(const api::IpAllocation& live) {
+  if (!request_.reservation->empty() && *request_.reservation != live.resource_version) {
+    fail_with({Errc::kConflict, fmt::format("the reservation has been written to since: its "
+                                            "resourceVersion is {}",
+                                            live.resource_version)});
+  } else {
+    take_over(live);
   }
 }
 

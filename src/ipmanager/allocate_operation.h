@@ -40,7 +40,7 @@ class AllocateOperation {
   // The pod has one, by the cache: by the API server as well?
   void read_own();
   void take_own(Result<Json> object);
-  // Takes what was given back, or what its creator may be about to delete.
+  // Takes what was given back or reserved, or what its creator may be about to delete.
   void take_over(const api::IpAllocation& live);
   void take_written(Result<Json> object);
 
@@ -50,6 +50,7 @@ class AllocateOperation {
   // Somebody has it, or the answer to its creation was lost: whose is it?
   void read_place();
   void take_place(Result<Json> object);
+  void take_reservation(const api::IpAllocation& live);
   void refuse_or_go_on(const std::optional<api::IpAllocation>& holder);
 
   // Ours, if it is the first: that is known once the watch has come to its version.

@@ -155,8 +155,30 @@ Json compact(Json object) {
 
 api::IpAllocation AllocationIndex::allocation_of(const Entry& entry) { return decode(*entry.kept); }
 
-std::string_view AllocationIndex::pool_of(const Entry& entry) {
-  return texts_of(*entry.kept)[kPool];
+AllocationIndex::Glance AllocationIndex::glance_at(const IpAddress& address, const Entry& entry) {
+  const Texts texts = texts_of(*entry.kept);
+  return {.address = address,
+          .pool = texts[kPool],
+          .namespace_name = texts[kNamespace],
+          .pod = texts[kPod],
+          .releasing = !texts[kReleasing].empty()};
+}
+
+AllocationIndex::Glance AllocationIndex::Glance::of(const api::IpAllocation& allocation) {
+  Glance out{
+      .address = allocation.address, .pool = allocation.pool, .releasing = allocation.releasing};
+  if (allocation.owner) {
+    out.namespace_name = allocation.owner->namespace_name;
+    out.pod = allocation.owner->pod;
+  }
+  return out;
+}
+
+AddressState AllocationIndex::Glance::state() const {
+  if (releasing) {
+    return AddressState::kDeallocating;
+  }
+  return pod.empty() ? AddressState::kReserved : AddressState::kAllocated;
 }
 
 template <class Function>

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "api/ip_allocation.h"
+#include "ipmanager/address_state.h"
 #include "kube/store.h"
 
 namespace vk8s::ipmanager {
@@ -47,6 +48,18 @@ class AllocationIndex {
     bool contested = false;
   };
 
+  // What is told of an allocation without a copy, while neither it nor the index changes.
+  struct Glance {
+    IpAddress address;
+    std::string_view pool;
+    std::string_view namespace_name;  // of its owner
+    std::string_view pod;             // "" = nobody's
+    bool releasing = false;
+
+    static Glance of(const api::IpAllocation& allocation);
+    AddressState state() const;
+  };
+
   // Of a compacted object; nothing for what is no allocation.
   static std::optional<IpAddress> address_of(const Json& kept);
 
@@ -69,11 +82,13 @@ class AllocationIndex {
   std::vector<api::IpAllocation> list_releasing() const;
   // Owners of several claims.
   std::vector<api::IpOwner> list_crowded() const;
-  // Calls back with the address and the pool's name of each.
+  // Shows each beyond an address (nothing: each) in the order of addresses, until the
+  // function returns false.
   template <class Function>
-  void for_each_place(Function function) const {
-    for (const auto& [address, entry] : entries_) {
-      function(address, pool_of(entry));
+  void visit(const std::optional<IpAddress>& after, Function function) const {
+    auto at = after ? entries_.upper_bound(*after) : entries_.begin();
+    while (at != entries_.end() && function(glance_at(at->first, at->second))) {
+      ++at;
     }
   }
 
@@ -88,7 +103,7 @@ class AllocationIndex {
   using Entries = std::map<IpAddress, Entry>;
 
   static api::IpAllocation allocation_of(const Entry& entry);
-  static std::string_view pool_of(const Entry& entry);
+  static Glance glance_at(const IpAddress& address, const Entry& entry);
   // Calls back with each claim of the owner but that of `address`.
   template <class Function>
   void for_each_rival(const IpAddress& address, const Entry& entry, Function function);

@@ -37,6 +37,9 @@ struct AllocationRequest {
   std::string pool;                  // of this pool only; "" = any that allows the owner
   std::map<std::string, std::string> cluster_labels;  // of the owner's Vk8s
   std::string note;
+  // Takes what is reserved for nobody, if the reservation is still of this resourceVersion
+  // ("" = of any). `owner` and `address` are given then, and keep its note.
+  std::optional<std::string> reservation;
 };
 
 class Allocator {
@@ -60,7 +63,8 @@ class Allocator {
   //   kInvalidArgument  the address is in no pool, excluded, or the pool does not allow it
   //   kAlreadyExists    taken by somebody else, who is named; or the pod has another one
   //   kExhausted        no pool that allows the owner has an address left
-  //   kNotFound         no such pool
+  //   kNotFound         no such pool, or reservation
+  //   kConflict         the reservation has been written to since
   //   kUnavailable      the API server is away: nothing is known; ask again
   void allocate(AllocationRequest request, Callback callback);
 

@@ -202,14 +202,15 @@ Result<std::vector<IpAddress>> Ledger::list_free(const std::string& pool, std::s
 
 void Ledger::count() const {
   counts_.emplace();
-  allocations_.for_each_place([this](const IpAddress& address, std::string_view named) {
-    const PoolBook::Pool* holder = pools_.holder_of(address);
+  allocations_.visit(std::nullopt, [this](const AllocationIndex::Glance& each) {
+    const PoolBook::Pool* holder = pools_.holder_of(each.address);
     if (holder != nullptr) {
       ++(*counts_)[holder->pool.name].allocated;
     }
-    if (!named.empty() && (holder == nullptr || holder->pool.name != named)) {
-      ++(*counts_)[std::string(named)].outside;
+    if (!each.pool.empty() && (holder == nullptr || holder->pool.name != each.pool)) {
+      ++(*counts_)[std::string(each.pool)].outside;
     }
+    return true;
   });
 }
 
