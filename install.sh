@@ -17,10 +17,10 @@
 #   --authfile FILE         credentials for looking and pushing, as 'buildah login' writes them
 #   --cert-dir DIR          client.cert and client.key for looking and pushing, and ca.crt
 #   --pull-authfile FILE    credentials for pulling, kept in Secret vk8s-system/vk8s-registry: for
-#                           the controller; a Vk8s names its own in spec.imagePullSecrets
+#                           the controller; a Vk8s names its own in spec.imagePullSecrets, for its
+#                           nodes and, of this registry, for what they pull from the mirror
 #   --push-registry HOST    push to another address of the same registry
 #   --no-mirror             the pods of virtual clusters do not look for their images in it first
-#                           (they do so without credentials)
 #   --version KUBERNETES    the node image of another Kubernetes too, as in 1.36 (any number of
 #                           times); what is installed of other versions stays as it is
 #   --rebuild               build and push the images even if the registry has them

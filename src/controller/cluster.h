@@ -57,6 +57,8 @@ struct Cluster {
   bool paused = false;                   // no pod is to run
   api::FileSet pki;                      // of Secret <cr>-pki; empty until it is known
   api::FileSet agent_ca;                 // of Secret <cr>-agent-ca, likewise
+  // For settings.registry_mirror (RegistryCredentials); "" = none.
+  std::string registry_auth;
 
   const std::string& name() const { return vk8s.metadata.name; }
   const std::string& namespace_name() const { return vk8s.metadata.namespace_name; }

@@ -106,7 +106,8 @@ class NodeConfigSecret final : public SecretResource {
   std::string inputs(const Cluster& cluster) const override {
     const api::NodeSpec* node = cluster.vk8s.find_node(node_name_);
     return node == nullptr ? std::string()
-                           : node_json(cluster, *node) + cluster.settings.registry_ca_pem;
+                           : node_json(cluster, *node) + cluster.settings.registry_ca_pem +
+                                 cluster.registry_auth;
   }
 
   Result<Content> content(const Cluster& cluster, const Content& existing,
@@ -127,16 +128,21 @@ class NodeConfigSecret final : public SecretResource {
           "certificates of node \"{}\"", node_name_);
     }
     out.files[std::string(api::kNodeConfigFile)] = node_json(cluster, *node);
-    out.files.erase(std::string(kRegistryCaFile));
-    if (!cluster.settings.registry_ca_pem.empty()) {
-      out.files[std::string(kRegistryCaFile)] = cluster.settings.registry_ca_pem;
-    }
+    put(out.files, kRegistryCaFile, cluster.settings.registry_ca_pem);
+    put(out.files, api::kRegistryAuthFile, cluster.registry_auth);
     return out;
   }
 
  private:
   static std::string node_json(const Cluster& cluster, const api::NodeSpec& node) {
     return base::to_string(api::to_json(node_config(cluster, node)));
+  }
+
+  static void put(api::FileSet& files, std::string_view name, const std::string& content) {
+    files.erase(std::string(name));
+    if (!content.empty()) {
+      files[std::string(name)] = content;
+    }
   }
 
   static bool is_due(const api::FileSet& files, pki::WallTime now) {

@@ -55,6 +55,8 @@ std::set<std::string> labelled_nodes(const Cluster& cluster, const ObjectWriter&
 
 // Nobody tells when a Service inside changes.
 constexpr seconds kPortsInterval{60};
+// Nobody watches a Secret: who renews a pull Secret waits so long.
+constexpr seconds kCredentialsInterval{600};
 
 // Whoever asks something inside asks the API server there.
 bool is_master_ready(const Observation& seen) {
@@ -83,6 +85,7 @@ Reconciler::Reconciler(Parts parts)
     : parts_(std::move(parts)),
       writer_(parts_.client, parts_.world),
       secrets_(parts_.client, parts_.now),
+      registry_credentials_(parts_.client, parts_.log, parts_.now),
       inner_ports_(parts_.inner, parts_.now),
       node_metadata_(parts_.inner, parts_.now),
       node_drain_(parts_.client, parts_.inner, parts_.now) {}
@@ -94,6 +97,7 @@ void Reconciler::forget(const kube::ObjectKey& key) {
   node_metadata_.forget(key);
   writer_.forget(key);
   secrets_.forget(key);
+  registry_credentials_.forget(key);
   const std::lock_guard lock(mutex_);
   written_.erase(key);
 }
@@ -124,6 +128,8 @@ Result<Reconciler::Outcome> Reconciler::reconcile(const kube::ObjectKey& key) {
     out.again = seen.problem->retry_after;
   } else if (names_inner_services(*vk8s)) {
     out.again = kPortsInterval;
+  } else if (!parts_.settings.registry_mirror.empty() && !vk8s->spec.image_pull_secrets.empty()) {
+    out.again = kCredentialsInterval;
   }
   return out;
 }
@@ -270,6 +276,11 @@ std::optional<Problem> Reconciler::write_services(Cluster& cluster) {
 }
 
 std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {
+  auto registry_auth = registry_credentials_.find(cluster);
+  if (!registry_auth) {
+    return std::move(registry_auth).error();
+  }
+  cluster.registry_auth = *std::move(registry_auth);
   std::vector<std::unique_ptr<SecretResource>> authorities;
   authorities.push_back(make_pki_secret());
   authorities.push_back(make_agent_ca_secret());

@@ -18,6 +18,7 @@
 #include "controller/node_drain.h"
 #include "controller/node_metadata.h"
 #include "controller/object_writer.h"
+#include "controller/registry_credentials.h"
 #include "controller/secret_keeper.h"
 #include "controller/world.h"
 
@@ -80,6 +81,7 @@ class Reconciler {
   Parts parts_;
   ObjectWriter writer_;
   SecretKeeper secrets_;
+  RegistryCredentials registry_credentials_;
   InnerPorts inner_ports_;
   NodeMetadata node_metadata_;
   NodeDrain node_drain_;

@@ -1,0 +1,50 @@
+// What of a cluster's pull Secrets is for the registry that its nodes ask first.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "base/log.h"
+#include "base/wall_time.h"
+#include "controller/batch_client.h"
+#include "controller/cluster.h"
+#include "controller/problem.h"
+
+namespace vk8s::controller {
+
+// Any thread but the loop's.
+class RegistryCredentials {
+ public:
+  using Now = std::function<base::WallTime()>;
+
+  RegistryCredentials(BatchClient& client, Log log, Now now = std::chrono::system_clock::now);
+
+  // Base64 of "user:password" for settings.registry_mirror, of the first of
+  // spec.imagePullSecrets that has an entry for its host; "" where none has. As a
+  // kubelet does, a Secret that is not there or cannot be used is passed over. Read
+  // by name, again after some minutes; a problem only where nothing is known yet.
+  OrProblem<std::string> find(const Cluster& cluster);
+
+  void forget(const kube::ObjectKey& cluster);
+
+ private:
+  struct Known {
+    std::string asked;  // host and names
+    std::string auth;
+    base::WallTime until;
+  };
+
+  Result<std::string> read(const Cluster& cluster, std::string_view host);
+
+  BatchClient& client_;
+  Log log_;
+  Now now_;
+
+  std::mutex mutex_;
+  std::map<kube::ObjectKey, Known> known_;  // guarded by mutex_
+};
+
+}  // namespace vk8s::controller
