@@ -10,6 +10,7 @@ namespace {
 constexpr auto kInterval = std::chrono::milliseconds(100);
 // kubectl's own limit comes first, so that its message is seen.
 constexpr auto kSlack = std::chrono::seconds(5);
+constexpr auto kCalm = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -85,6 +86,24 @@ Status wait_until(const std::function<Answer()>& look, std::chrono::milliseconds
                 base::printable(last.words, 600));
   }
   return {};
+}
+
+Result<std::string> settled(const std::function<std::string()>& look,
+                            std::chrono::milliseconds limit) {
+  std::string last;
+  auto since = std::chrono::steady_clock::now();
+  VK8S_TRY(wait_until(
+      [&] {
+        const auto now = std::chrono::steady_clock::now();
+        std::string words = look();
+        if (words != last) {
+          last = std::move(words);
+          since = now;
+        }
+        return Answer{now - since >= kCalm, last};
+      },
+      limit, "nothing changes any more"));
+  return last;
 }
 
 }  // namespace vk8s::e2e

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -55,5 +56,9 @@ struct Answer {
 };
 Status wait_until(const std::function<Answer()>& look, std::chrono::milliseconds limit,
                   std::string_view what);
+
+// What look() says once it has said the same for a second.
+Result<std::string> settled(const std::function<std::string()>& look,
+                            std::chrono::milliseconds limit = std::chrono::seconds(30));
 
 }  // namespace vk8s::e2e

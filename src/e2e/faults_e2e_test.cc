@@ -1,4 +1,9 @@
 // What a cluster survives: the controller, programs inside a node, whole nodes.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "api/version_catalogue.h"
 #include "e2e/fixture.h"
 #include "e2e/workload.h"
 
@@ -14,6 +19,12 @@ class FaultsTest : public HostTest {
                               const std::string& script) const {
     return kubectl()({"-n", in, "exec", node + "-0", "--", "bash", "-c", script});
   }
+  // Until phase and condition have all of these words.
+  Status says(const std::string& in, const std::string& name,
+              const std::vector<std::string>& words) const;
+  // As an administrator does who lets users name images of the host's registry themselves. The next
+  // installation takes it back.
+  Status allow_images_of_the_registry() const;
   // The process of a component, by its log's owner: the agent's own child.
   Result<std::string> pid_of(const std::string& in, const std::string& node,
                              const std::string& program) const {
@@ -24,14 +35,79 @@ class FaultsTest : public HostTest {
   }
 };
 
+std::string one_master(const std::string& in, const std::string& name, const std::string& image) {
+  return fmt::format(R"(apiVersion: vk8s.sktelecom.com/v1alpha1
+kind: Vk8s
+metadata: {{namespace: {0}, name: {1}}}
+spec: {{nodes: [{{name: {1}-master-1, role: master, image: "{2}"}}]}}
+)",
+                     in, name, image);
+}
+
+Status FaultsTest::says(const std::string& in, const std::string& name,
+                        const std::vector<std::string>& words) const {
+  const Kubectl::Arguments ready = {
+      "-n",
+      in,
+      "get",
+      "vk8s",
+      name,
+      "-o",
+      R"(jsonpath={.status.phase}: {.status.conditions[?(@.type=="Ready")].message})"};
+  return wait_until(
+      [&] {
+        const auto text = kubectl()(ready);
+        const bool all = text && std::all_of(words.begin(), words.end(), [&](const auto& word) {
+                           return text->find(word) != std::string::npos;
+                         });
+        return Answer{all, text ? *text : text.error().message()};
+      },
+      seconds(15), fmt::format("{}/{} says {}", in, name, fmt::join(words, ", ")));
+}
+
+Status FaultsTest::allow_images_of_the_registry() const {
+  const std::string key = "vnode-image-prefix";
+  const Kubectl::Arguments config = {"-n",
+                                     "vk8s-system",
+                                     "get",
+                                     "configmap",
+                                     "vk8s-controller-config",
+                                     "-o",
+                                     "jsonpath={.data.config\\.toml}"};
+  const std::string before = VK8S_TRY(kubectl()(config));
+  if (before.find(key) != std::string::npos) {
+    return {};
+  }
+  const Json patch =
+      JsonObject{{"data", JsonObject{{"config.toml", fmt::format("{}{} = [\"{}/vk8s/\"]\n", before,
+                                                                 key, host().registry())}}}};
+  VK8S_TRY(kubectl()({"-n", "vk8s-system", "patch", "configmap", "vk8s-controller-config",
+                      "--type=merge", "-p", base::to_string(patch)}));
+  // It reads its configuration as it starts.
+  VK8S_TRY(kubectl()({"-n", "vk8s-system", "delete", "pods", "-l", "app=vk8s-controller-manager"}));
+  VK8S_TRY(kubectl()({"-n", "vk8s-system", "rollout", "status",
+                      "deployment/vk8s-controller-manager", "--timeout=50s"}));
+  return {};
+}
+
 TEST_F(FaultsTest, BecomesRunningThoughTheControllerIsKilledAgainAndAgain) {
   ensure_namespace("killed");
   ASSERT_TRUE(ok(kubectl().apply(vk8s_manifest("killed", "one", 1))));
+  // It ends in good order, and gives its lease back.
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(
         ok(kubectl()({"-n", "vk8s-system", "delete", "pod", "-l", "app=vk8s-controller-manager",
                       "--grace-period=0", "--force", "--wait=false"})));
   }
+  // And once by a fault, while the nodes start.
+  const Kubectl::Arguments pods = {"-n", "killed", "get", "pods", "-o", "name"};
+  ASSERT_TRUE(ok(kubectl().wait_for_output(pods, "one-master-1-0")));
+  ASSERT_TRUE(ok(kubectl().wait_for_output(pods, "one-worker-1-0")));
+  ASSERT_TRUE(ok(kill_controller()));
+  const auto phase =
+      kubectl()({"-n", "killed", "get", "vk8s", "one", "-o", "jsonpath={.status.phase}"});
+  ASSERT_TRUE(ok(phase));
+  EXPECT_NE(*phase, "Running") << "it was killed too late to show anything";
   ASSERT_TRUE(ok(kubectl().wait({"-n", "killed", "vk8s/one"}, "jsonpath={.status.phase}=Running",
                                 seconds(120))));
   const auto cluster = VirtualCluster::attach(host(), "killed", "one");
@@ -88,21 +164,57 @@ TEST_F(FaultsTest, ComesBackWithItsStateWhenThePodsOfItsNodesAreDeleted) {
 
 TEST_F(FaultsTest, NamesTheImageThatCannotBePulledAndRecovers) {
   ensure_namespace("image");
+  ASSERT_TRUE(ok(allow_images_of_the_registry()));
   const std::string name = host().registry() + "/vk8s/absent:v1.37.2";
-  ASSERT_TRUE(ok(kubectl().apply(fmt::format(R"(apiVersion: vk8s.sktelecom.com/v1alpha1
-kind: Vk8s
-metadata: {{namespace: image, name: bad}}
-spec: {{nodes: [{{name: bad-master-1, role: master, image: "{}"}}]}}
-)",
-                                             name))));
-  ASSERT_TRUE(ok(kubectl().wait_for_output(
-      {"-n", "image", "get", "vk8s", "bad", "-o", "jsonpath={.status.message}"}, name,
-      seconds(15))));
+  ASSERT_TRUE(ok(kubectl().apply(one_master("image", "bad", name))));
+  ASSERT_TRUE(ok(says("image", "bad", {"ErrImagePull", name, "not found"})));
   ASSERT_TRUE(ok(kubectl()({"-n", "image", "patch", "vk8s", "bad", "--type=json", "-p",
                             R"([{"op":"remove","path":"/spec/nodes/0/image"}])"})));
   ASSERT_TRUE(ok(kubectl().wait({"-n", "image", "vk8s/bad"}, "jsonpath={.status.phase}=Running",
                                 seconds(90))));
   EXPECT_TRUE(ok(kubectl()({"-n", "image", "delete", "vk8s", "bad"})));
+}
+
+// The registry as users see it: stopped, and started again by `host up`.
+class RegistryOutage {
+ public:
+  explicit RegistryOutage(const Host& host) : host_(host), begun_(host.stop_registry()) {}
+  ~RegistryOutage() {
+    if (!ended_) {
+      EXPECT_TRUE(ok(host_.repair())) << "the tests after this one have no registry";
+    }
+  }
+  RegistryOutage(const RegistryOutage&) = delete;
+  RegistryOutage& operator=(const RegistryOutage&) = delete;
+
+  const Status& begun() const { return begun_; }
+  Status end() {
+    ended_ = true;
+    return host_.repair();
+  }
+
+ private:
+  const Host& host_;
+  Status begun_;
+  bool ended_ = false;
+};
+
+TEST_F(FaultsTest, SaysThatTheRegistryIsAwayAndRecovers) {
+  ensure_namespace("registry");
+  ASSERT_TRUE(ok(allow_images_of_the_registry()));
+  // By its tag, so that nodes which have the image by its digest ask the registry all the same.
+  const std::string image =
+      fmt::format("{}/vk8s/vnode:v{}", host().registry(), api::releases().front().version);
+  RegistryOutage outage(host());
+  ASSERT_TRUE(ok(outage.begun()));
+  ASSERT_TRUE(ok(kubectl().apply(one_master("registry", "one", image))));
+  ASSERT_TRUE(ok(says("registry", "one", {"ErrImagePull", image, "connection refused"})));
+  ASSERT_TRUE(ok(outage.end()));
+  ASSERT_TRUE(ok(kubectl().wait({"-n", "registry", "vk8s/one"}, "jsonpath={.status.phase}=Running",
+                                seconds(120))));
+  const auto cluster = VirtualCluster::attach(host(), "registry", "one");
+  ASSERT_TRUE(ok(cluster));
+  EXPECT_TRUE(ok(cluster->remove()));
 }
 
 TEST_F(FaultsTest, SaysWhatPodSecurityRefusesAndRecovers) {

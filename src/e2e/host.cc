@@ -1,10 +1,12 @@
 #include "e2e/host.h"
 
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <cstdlib>
 
 #include "base/text.h"
+#include "e2e/traces.h"
 
 namespace vk8s::e2e {
 namespace {
@@ -13,9 +15,10 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 // Beside a host that a user made: another name, other networks, another folder.
+constexpr const char* kName = "e2e";
 constexpr const char* kStateFolder = "/var/lib/vk8s-e2e";
 const std::vector<std::string> kHostOptions = {
-    "--host-option=--name=e2e", "--host-option=--subnet=100.64.0.0/16",
+    std::string("--host-option=--name=") + kName, "--host-option=--subnet=100.64.0.0/16",
     "--host-option=--pod-network-cidr=100.65.0.0/16", "--host-option=--service-cidr=100.66.0.0/16"};
 
 std::string environment(const char* name) {
@@ -46,24 +49,62 @@ std::optional<std::string> missing_prerequisite() {
 
 Result<std::unique_ptr<Host>> Host::start() {
   std::unique_ptr<Host> host(new Host(VK8S_TRY(sys::TempDir::create("vk8s-e2e"))));
-  Command quickstart{.argv = {std::string(VK8S_SOURCE_DIR) + "/quickstart.sh", "--nodes", "2",
-                              "--until", "operator"},
-                     .environment = {{"VK8S_HOST_STATE_DIR", kStateFolder}},
-                     .timeout = minutes(8)};
-  quickstart.argv.insert(quickstart.argv.end(), kHostOptions.begin(), kHostOptions.end());
+  VK8S_TRY(host->quickstart({"--until", "operator"}, minutes(8)));
+  host->kubectl_.emplace(environment("VK8S_KUBECTL"), std::string(kStateFolder) + "/kubeconfig");
+  const Json status = VK8S_TRY(host->status());
+  host->registry_ = base::get_string(status, "registry").value_or("");
+  const JsonArray* nodes = base::get_array(status, "nodes");
+  for (const Json& node : nodes == nullptr ? JsonArray() : *nodes) {
+    host->node_names_.emplace_back(base::get_string(node, "name").value_or(""));
+  }
+  return host;
+}
+
+Result<std::string> Host::quickstart(const std::vector<std::string>& arguments,
+                                     seconds timeout) const {
+  // What a user reads is its standard error: it is the answer, and the words of a failure.
+  Command command{.argv = {"bash", "-c", "set -o pipefail; \"$0\" \"$@\" 2>&1 | tee /dev/stderr",
+                           std::string(VK8S_SOURCE_DIR) + "/quickstart.sh", "--nodes", "2"},
+                  .environment = {{"VK8S_HOST_STATE_DIR", kStateFolder}},
+                  .timeout = timeout};
+  command.argv.insert(command.argv.end(), kHostOptions.begin(), kHostOptions.end());
   const std::string versions = environment("VK8S_E2E_VERSIONS");
   for (const std::string_view version : base::split(versions, ' ')) {
     if (!version.empty()) {
-      quickstart.argv.insert(quickstart.argv.end(), {"--version", std::string(version)});
+      command.argv.insert(command.argv.end(), {"--version", std::string(version)});
     }
   }
-  share_cache(quickstart.environment);
-  VK8S_TRY(run(quickstart));
-  host->kubectl_.emplace(environment("VK8S_KUBECTL"), std::string(kStateFolder) + "/kubeconfig");
-  const Json status =
-      VK8S_TRY(base::parse_json(VK8S_TRY(host->cli({"host", "status", "-o", "json"}))));
-  host->registry_ = base::get_string(status, "registry").value_or("");
-  return host;
+  command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
+  share_cache(command.environment);
+  return run(command);
+}
+
+Result<Json> Host::status() const {
+  return base::parse_json(VK8S_TRY(cli({"host", "status", "-o", "json"})));
+}
+
+Status Host::stop_registry() const {
+  VK8S_TRY(run({.argv = {std::string(kStateFolder) + "/bin/runc", "--root",
+                         fmt::format("/run/{}-host/runc", kName), "kill",
+                         fmt::format("{}-registry", kName), "KILL"}}));
+  return {};
+}
+
+Status Host::repair() const {
+  VK8S_TRY(cli({"host", "up"}));
+  return {};
+}
+
+std::vector<std::string> Host::network_namespaces() const {
+  std::vector<std::string> out;
+  for (const std::string& node : node_names_) {
+    out.push_back(fmt::format("{}-{}", kName, node));
+  }
+  return out;
+}
+
+std::string Host::volume_folder(const std::string& node) const {
+  return fmt::format("{}/{}/volume", kStateFolder, node);
 }
 
 Status Host::purge() {
@@ -130,10 +171,10 @@ Status VirtualCluster::wait_for_phase(const std::string& phase, seconds limit) c
 }
 
 Status VirtualCluster::remove() const {
-  VK8S_TRY(host_->kubectl()({"-n", namespace_, "delete", "vk8s", name_, "--timeout=90s"}, {},
-                            seconds(100)));
+  const Traces traces = VK8S_TRY(Traces::of(*host_, namespace_, name_));
+  VK8S_TRY(host_->cli({"delete", name_, "-n", namespace_, "--yes", "--wait", "--timeout", "90"}));
   const std::string selector = "clusterName=" + name_;
-  return wait_until(
+  VK8S_TRY(wait_until(
       [&] {
         const auto left = host_->kubectl()(
             {"-n", namespace_, "get", "-l", selector, "-o", "name",
@@ -141,7 +182,13 @@ Status VirtualCluster::remove() const {
              "deployments,endpointslices"});
         return left ? Answer{left->empty(), *left} : Answer{false, left.error().message()};
       },
-      seconds(90), "nothing is left of " + name_);
+      seconds(90), "no object is left of " + name_));
+  return wait_until(
+      [&] {
+        const std::vector<std::string> left = traces.left();
+        return Answer{left.empty(), fmt::format("{}", fmt::join(left, "\n"))};
+      },
+      seconds(60), "nothing on the machine is left of " + name_);
 }
 
 std::string vk8s_manifest(const std::string& namespace_name, const std::string& name, int workers,

@@ -29,6 +29,20 @@ class Host {
   // A script of the repository, acting on this host: {"install.sh", ...}.
   Result<std::string> script(std::vector<std::string> argv,
                              std::chrono::seconds timeout = std::chrono::seconds(300)) const;
+  // quickstart.sh for this host, with more arguments: what it tells its user.
+  Result<std::string> quickstart(const std::vector<std::string>& arguments,
+                                 std::chrono::seconds timeout = std::chrono::seconds(180)) const;
+  // `host status -o json`.
+  Result<Json> status() const;
+  // Ends the registry that is read; repair() brings it back, as a user would: `host up`.
+  Status stop_registry() const;
+  Status repair() const;
+
+  const std::vector<std::string>& node_names() const { return node_names_; }  // "host-1", ...
+  // Theirs, as `ip netns` names them.
+  std::vector<std::string> network_namespaces() const;
+  // Where the machine sees a node's /var/lib/vk8s.
+  std::string volume_folder(const std::string& node) const;
   const std::string& registry() const { return registry_; }  // "100.64.0.2:5000"
   // Where it is written, and the folder with what a writer needs.
   std::string writable_registry() const;
@@ -41,6 +55,7 @@ class Host {
   sys::TempDir folder_;
   std::optional<Kubectl> kubectl_;
   std::string registry_;
+  std::vector<std::string> node_names_;
 };
 
 // A Vk8s of the host, from its applied manifest to its kubeconfig.
@@ -60,7 +75,8 @@ class VirtualCluster {
   // Until .status.phase is this.
   Status wait_for_phase(const std::string& phase,
                         std::chrono::seconds limit = std::chrono::seconds(120)) const;
-  // Deletes the Vk8s and waits until nothing of it is left.
+  // `kubectl vk8s delete`, then waits until nothing of it is left: no object, and on the machine
+  // no process, cgroup, mount, interface or folder of a pod that it has now.
   Status remove() const;
 
  private:
