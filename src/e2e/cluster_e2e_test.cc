@@ -1,7 +1,7 @@
 // The main job: a Vk8s becomes a working Kubernetes.
-#include <regex>
 #include <set>
 
+#include "base/text.h"
 #include "e2e/fixture.h"
 #include "e2e/workload.h"
 
@@ -12,6 +12,72 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::Not;
 
+const std::string kSample = std::string(VK8S_SOURCE_DIR) + "/config/samples/vk8s-1-37.yaml";
+
+// First: the cluster it makes is the one of the tests below.
+class QuickstartTest : public HostTest {
+ protected:
+  Result<std::string> quickstart() const { return host().quickstart({"--sample", kSample}); }
+
+  // Whatever a run could have changed, on the machine, on the host and inside the cluster.
+  std::string state(const Kubectl& inside) const {
+    std::string out;
+    const auto status = host().status();
+    const JsonArray* nodes = status ? base::get_array(*status, "nodes") : nullptr;
+    for (const Json& node : nodes == nullptr ? JsonArray() : *nodes) {
+      out += fmt::format("{} is process {}\n", base::get_string(node, "name").value_or("?"),
+                         base::get_int(node, "pid").value_or(0));
+    }
+    out += versions_of({"-n", "vk8s-system",
+                        "deployments,replicasets,pods,configmaps,secrets,serviceaccounts,roles,"
+                        "rolebindings"});
+    out += versions_of({"-n", "default",
+                        "vk8s,statefulsets,pods,services,secrets,configmaps,networkpolicies,"
+                        "persistentvolumeclaims"});
+    out += versions_of({"crds,clusterroles,clusterrolebindings", "-l", "app=vk8s"});
+    const auto pods =
+        inside({"get", "pods", "-o",
+                "jsonpath={range .items[*]}{.metadata.name} {.metadata.uid} {.status.startTime} "
+                "{.metadata.resourceVersion}{\"\\n\"}{end}"});
+    return out + (pods ? *pods : pods.error().message());
+  }
+};
+
+// What is printed as the next steps, pasted into a shell.
+Result<std::string> follow(std::string_view printed, const std::string& then) {
+  std::string script;
+  for (const std::string_view line : base::split(printed, '\n')) {
+    if (base::trim(line).starts_with("export ")) {
+      script += std::string(line) + "\n";
+    }
+  }
+  return run({.argv = {"bash", "-euc", script + then}});
+}
+
+TEST_F(QuickstartTest, MakesTheSampleRunAndChangesNothingWhenItRunsAgain) {
+  const auto first = quickstart();
+  ASSERT_TRUE(ok(first));
+  EXPECT_THAT(*first, HasSubstr("vk8s-1-37: Running 2/2"));
+  EXPECT_THAT(*first, HasSubstr("a pod in the cluster"));
+  EXPECT_THAT(*first, HasSubstr("kubectl vk8s shell vk8s-1-37"));
+  const auto seen = follow(*first,
+                           "kubectl get vk8s\n"
+                           "echo 'kubectl get pods' | kubectl vk8s shell vk8s-1-37");
+  ASSERT_TRUE(ok(seen));
+  EXPECT_THAT(*seen, testing::ContainsRegex("vk8s-1-37 +Running"));
+  EXPECT_THAT(*seen, testing::ContainsRegex("hello +1/1 +Running"));
+
+  const auto cluster = VirtualCluster::attach(host(), "default", "vk8s-1-37");
+  ASSERT_TRUE(ok(cluster));
+  const auto before = settled([&] { return state(cluster->kubectl()); });
+  ASSERT_TRUE(ok(before));
+  EXPECT_THAT(*before, HasSubstr("hello"));
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_TRUE(ok(quickstart()));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(60));
+  EXPECT_EQ(state(cluster->kubectl()), *before);
+}
+
 // The sample of the README, once for all tests below.
 class SampleTest : public HostTest {
  protected:
@@ -20,9 +86,8 @@ class SampleTest : public HostTest {
     if (IsSkipped() || HasFatalFailure()) {
       return;
     }
-    const std::string manifest =
-        sys::read_file(std::string(VK8S_SOURCE_DIR) + "/config/samples/vk8s-1-37.yaml").value();
-    auto cluster = VirtualCluster::create(host(), "default", "vk8s-1-37", manifest);
+    auto cluster =
+        VirtualCluster::create(host(), "default", "vk8s-1-37", sys::read_file(kSample).value());
     ASSERT_TRUE(ok(cluster));
     cluster_.emplace(*std::move(cluster));
     ASSERT_TRUE(ok(inside().apply(web_manifest(3) + "---\n" + client_manifest())));
@@ -77,9 +142,10 @@ TEST_F(SampleTest, ServesADeploymentByItsDnsNameFromEveryNode) {
 }
 
 TEST_F(SampleTest, AnswersNamesOfServicesAndOfTheApiServer) {
-  const auto name = in_client({"nslookup", "kubernetes.default.svc.cluster.local"});
-  ASSERT_TRUE(ok(name));
-  EXPECT_THAT(*name, HasSubstr("100.80.0.1"));
+  // DNS is not waited for on the way to Ready.
+  ASSERT_TRUE(ok(inside().wait_for_output(
+      {"exec", "client", "--", "nslookup", "kubernetes.default.svc.cluster.local"}, "100.80.0.1",
+      seconds(30))));
 }
 
 TEST_F(SampleTest, GivesLogsExecAndPortForward) {
