@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/ip_allocation.h"
 #include "controller/observation.h"
 
 namespace vk8s::controller {
@@ -10,6 +11,20 @@ namespace {
 namespace resources = kube::resources;
 
 constexpr std::string_view kOwnedSelector = "app=vk8s";
+
+// A Node has many annotations of others; that this one is there is all that matters.
+kube::Projection node_projection() {
+  return [fields = kube::keep_fields({"spec.podCIDR", "status.addresses", "status.allocatable",
+                                      "status.conditions"})](const Json& node) {
+    Json out = fields(node);
+    const JsonObject* annotations = base::get_object(node, "metadata.annotations");
+    if (annotations != nullptr && annotations->contains(api::kHeldIpsAnnotation)) {
+      out.get_object()["metadata"].get_object()["annotations"] =
+          JsonObject{{api::kHeldIpsAnnotation, ""}};
+    }
+    return out;
+  };
+}
 
 std::string text(const Json& object, std::string_view path) {
   return std::string(base::get_string(object, path).value_or(""));
@@ -37,8 +52,9 @@ CachedWorld::CachedWorld(Timers& timers, kube::Client& client, OnChange on_chang
   owned(resources::kService, {"spec"});
   owned(resources::kDeployment, {"spec"});
   owned(resources::kNetworkPolicy, {"spec"});
-  owned(resources::kPod, {"status.podIP", "status.phase", "status.reason", "status.message",
-                          "status.conditions", "status.containerStatuses"});
+  owned(resources::kPod,
+        {"metadata.annotations", "spec.nodeName", "status.podIP", "status.podIPs", "status.phase",
+         "status.reason", "status.message", "status.conditions", "status.containerStatuses"});
 
   kube::InformerOptions vk8s;
   vk8s.resource = resources::kVk8s;
@@ -49,8 +65,7 @@ CachedWorld::CachedWorld(Timers& timers, kube::Client& client, OnChange on_chang
 
   kube::InformerOptions nodes;
   nodes.resource = resources::kNode;
-  nodes.projection = kube::keep_fields(
-      {"spec.podCIDR", "status.addresses", "status.allocatable", "status.conditions"});
+  nodes.projection = node_projection();
   add(
       timers, client, std::move(nodes), [this](const Json&) { tell_all(); }, log);
 }

@@ -11,6 +11,7 @@
 #include "api/cluster_pki.h"
 #include "api/version_catalogue.h"
 #include "api/vk8s.h"
+#include "base/cidr.h"
 #include "base/json.h"
 
 namespace vk8s::controller {
@@ -24,6 +25,14 @@ inline constexpr std::string_view kPodCidrAnnotation = "vk8s.sktelecom.com/pod-c
 // looked at. Where they never had any, nobody asks the API server inside.
 inline constexpr std::string_view kLabelledAnnotation = "vk8s.sktelecom.com/labelled";
 
+// How a host puts a fixed address on a pod.
+enum class StaticIpMethod {
+  kAuto,    // by what the host has
+  kCalico,  // Calico's IPAM, by annotation
+  kVk8s,    // the CNI plugin vk8s-ipam
+  kNone,    // not at all: a wish for one ends in a condition
+};
+
 // What the administrator decides for all clusters.
 struct Settings {
   std::string image_registry;                       // before the catalogue's images; "" = none
@@ -34,6 +43,7 @@ struct Settings {
   std::string registry_mirror;   // "https://registry.example:5000"; "" = none
   std::string registry_ca_pem;   // "" = the system's CAs
   std::string host_api_address;  // the host's own API server; "" = not an address
+  StaticIpMethod static_ip_method = StaticIpMethod::kAuto;
 };
 
 // What the host says.
@@ -46,6 +56,14 @@ struct HostFacts {
 // Of spec.ports[].service, by the port's name: the port on every node of the cluster.
 using InnerNodePorts = std::map<std::string, int>;
 
+// The fixed address of a node.
+struct NodeAddress {
+  IpAddress address;
+  // Of the node's pod, beside the address itself: what the host's CNI plugin reads.
+  std::map<std::string, std::string> annotations;
+  bool operator==(const NodeAddress&) const = default;
+};
+
 struct Cluster {
   api::Vk8s vk8s;
   api::KubernetesRelease release;
@@ -53,10 +71,12 @@ struct Cluster {
   HostFacts host;
   std::map<std::string, std::string> pod_cidrs;  // by node name
   InnerNodePorts inner_ports;
-  std::set<std::string> labelled_nodes;  // that have kLabelledAnnotation
-  bool paused = false;                   // no pod is to run
-  api::FileSet pki;                      // of Secret <cr>-pki; empty until it is known
-  api::FileSet agent_ca;                 // of Secret <cr>-agent-ca, likewise
+  std::set<std::string> labelled_nodes;          // that have kLabelledAnnotation
+  std::map<std::string, NodeAddress> addresses;  // of nodes that have a fixed one, by name
+  std::set<std::string> held_back;  // nodes whose pod must not be made now: it lacks an address
+  bool paused = false;              // no pod is to run
+  api::FileSet pki;                 // of Secret <cr>-pki; empty until it is known
+  api::FileSet agent_ca;            // of Secret <cr>-agent-ca, likewise
   // For settings.registry_mirror (RegistryCredentials); "" = none.
   std::string registry_auth;
 

@@ -32,6 +32,7 @@ api::NodeSummary summary_of(const NodeObservation& node, bool is_paused) {
   out.role = node.role;
   out.phase = phase_of(node, is_paused);
   out.ip = node.pod_ip;
+  out.reserved_ip = node.reserved_ip;
   if (node.agent) {
     out.kubelet_version = node.agent->kubelet_version;
     out.progress = node.agent->percent;
@@ -155,13 +156,31 @@ void set_node_conditions(Conditions& conditions, const Observation& seen, bool i
 void set_problem_conditions(Conditions& conditions, const Observation& seen) {
   for (const std::string_view type :
        {reason::kNameConflict, reason::kNodeNameConflict, reason::kPortsNotOpen,
-        reason::kLabelsNotApplied, reason::kDrainingNode}) {
+        reason::kLabelsNotApplied, reason::kDrainingNode, reason::kAddressUnavailable}) {
     const bool is_so = seen.problem && seen.problem->reason == type;
     conditions.set_if_seen(type, is_so, is_so ? type : "Resolved",
                            is_so ? seen.problem->message : std::string());
   }
   conditions.set_if_seen("ResourcesMissing", !seen.missing.empty(),
                          seen.missing.empty() ? "AllPresent" : "NotOnTheHost", seen.missing);
+}
+
+void set_address_conditions(Conditions& conditions, const Observation& seen) {
+  std::vector<std::string> ignored;
+  for (const NodeObservation& node : seen.nodes) {
+    if (!node.ignored_ip.empty()) {
+      ignored.push_back(fmt::format(
+          "node {} has {} instead of its fixed address {}: the network of host node {} has not "
+          "given it that: see docs/static-addresses.md",
+          node.name, node.pod_ip, node.ignored_ip, node.host_node));
+    }
+  }
+  conditions.set_if_seen("AddressIgnored", !ignored.empty(),
+                         ignored.empty() ? "AllGiven" : "OtherAddress",
+                         fmt::format("{}", fmt::join(ignored, "; ")));
+  conditions.set_if_seen("AddressesCannotMove", !seen.address_limits.empty(),
+                         seen.address_limits.empty() ? "Resolved" : "StrictAffinity",
+                         seen.address_limits);
 }
 
 void set_spec_conditions(Conditions& conditions, const api::Vk8s& vk8s) {
@@ -189,6 +208,12 @@ void set_spec_conditions(Conditions& conditions, const api::Vk8s& vk8s) {
 
 }  // namespace
 
+bool Observation::is_master_ready() const {
+  return std::any_of(nodes.begin(), nodes.end(), [](const NodeObservation& node) {
+    return node.role == api::NodeRole::kMaster && node.is_ready();
+  });
+}
+
 api::Vk8sStatus compute_status(const api::Vk8s& vk8s, const api::Vk8sStatus& previous,
                                const Observation& seen, std::string_view now) {
   api::Vk8sStatus out;
@@ -209,6 +234,7 @@ api::Vk8sStatus compute_status(const api::Vk8s& vk8s, const api::Vk8sStatus& pre
   Conditions conditions(out, vk8s.metadata.generation, now);
   set_node_conditions(conditions, seen, was_installed(previous));
   set_problem_conditions(conditions, seen);
+  set_address_conditions(conditions, seen);
   set_spec_conditions(conditions, vk8s);
   const bool ready = out.phase == phase::kRunning;
   std::string why = ready ? "AllReady" : seen.problem ? seen.problem->reason : out.phase;

@@ -13,12 +13,16 @@
 namespace vk8s::controller {
 
 struct Observation {
+  // Whoever asks something inside asks the API server there.
+  bool is_master_ready() const;
+
   std::optional<Problem> problem;  // why it cannot go on
   std::vector<NodeObservation> nodes;
-  std::string missing;     // what the host lacks; "" = nothing
-  std::string version;     // "" = not known (an unsupported one is asked for)
-  std::string endpoint;    // "" = none yet
-  bool is_paused = false;  // told to stop its nodes
+  std::string missing;         // what the host lacks; "" = nothing
+  std::string address_limits;  // what nodes with fixed addresses cannot do; "" = nothing
+  std::string version;         // "" = not known (an unsupported one is asked for)
+  std::string endpoint;        // "" = none yet
+  bool is_paused = false;      // told to stop its nodes
 };
 
 // previous: the status to go on from (phases and transition times). now: RFC 3339.

@@ -143,6 +143,37 @@ TEST_F(ClusterStatus, OfARunningClusterSurvivesAFailedWrite) {
   EXPECT_THAT(status_.message, HasSubstr("timeout"));
 }
 
+TEST_F(ClusterStatus, ShowsFixedAddressesAlsoOfNodesWithoutAPod) {
+  seen_.nodes[0].reserved_ip = "10.1.0.7";
+  EXPECT_EQ(compute().nodes[0].reserved_ip, "10.1.0.7");
+  EXPECT_EQ(status_.nodes[0].ip, "");
+}
+
+TEST_F(ClusterStatus, SaysThatTheNetworkIgnoresAnAddress) {
+  make_ready(0);
+  make_ready(1);
+  compute();
+  EXPECT_EQ(api::find_condition(status_.conditions, "AddressIgnored"), nullptr);
+  seen_.nodes[1].pod_ip = "10.9.0.1";
+  seen_.nodes[1].ignored_ip = "10.1.0.7";
+  seen_.nodes[1].host_node = "host-2";
+  EXPECT_EQ(compute().phase, "Running");
+  EXPECT_EQ(condition("AddressIgnored").status, api::ConditionStatus::kTrue);
+  EXPECT_THAT(condition("AddressIgnored").message,
+              HasSubstr("node demo-worker-1 has 10.9.0.1 instead of its fixed address 10.1.0.7: "
+                        "the network of host node host-2"));
+  seen_.nodes[1].ignored_ip = "";
+  compute();
+  EXPECT_EQ(condition("AddressIgnored").status, api::ConditionStatus::kFalse);
+}
+
+TEST_F(ClusterStatus, SaysThatAddressesCannotMove) {
+  seen_.address_limits = "strictAffinity keeps them";
+  compute();
+  EXPECT_EQ(condition("AddressesCannotMove").status, api::ConditionStatus::kTrue);
+  EXPECT_EQ(condition("AddressesCannotMove").message, "strictAffinity keeps them");
+}
+
 TEST_F(ClusterStatus, WarnsOfAMasterWithoutAVolume) {
   compute();
   EXPECT_EQ(api::find_condition(status_.conditions, "Ephemeral"), nullptr);
@@ -227,6 +258,25 @@ TEST(ObserveNode, NamesTheTroubleInTheHostsWords) {
   EXPECT_EQ(
       trouble(R"({"containerStatuses":[{"state":{"waiting":{"reason":"ContainerCreating"}}}]})"),
       "");
+}
+
+TEST(ObserveNode, SeesWhereThePodHasAnotherAddressThanItAsksFor) {
+  const auto ignored = [](std::string_view status, std::string_view metadata = "") {
+    const Json pod =
+        base::parse_json(R"({"metadata":{"annotations":{"vk8s.sktelecom.com/ip":"10.1.0.7"})" +
+                         std::string(metadata) + R"(},"spec":{"nodeName":"host-2"},"status":)" +
+                         std::string(status) + "}")
+            .value();
+    const NodeObservation seen = observe_node(vk8s().master(), nullptr, &pod);
+    EXPECT_EQ(seen.host_node, "host-2");
+    return seen.ignored_ip;
+  };
+  EXPECT_EQ(ignored(R"({"podIP":"10.9.0.1"})"), "10.1.0.7");
+  EXPECT_EQ(ignored(R"({"podIP":"10.1.0.7"})"), "");
+  EXPECT_EQ(ignored(R"({})"), "") << "it has none yet";
+  EXPECT_EQ(ignored(R"({"podIP":"fd00::1","podIPs":[{"ip":"fd00::1"},{"ip":"10.1.0.7"}]})"), "");
+  EXPECT_EQ(ignored(R"({"podIP":"10.9.0.1"})", R"(,"deletionTimestamp":"2026-01-01T00:00:00Z")"),
+            "");
 }
 
 }  // namespace

@@ -1,10 +1,20 @@
 #include "controller/controller_manager.h"
 
+#include <future>
 #include <utility>
 
+#include "base/wall_time.h"
 #include "controller/manifests.h"
 
 namespace vk8s::controller {
+namespace {
+
+// Beside the keys of Vk8s, which have a namespace: the IPReservation of Calico hosts.
+const kube::ObjectKey kReservationKey{"", "ip-reservation"};
+// Somebody may have edited it, or Calico been installed.
+constexpr std::chrono::minutes kReservationInterval{5};
+
+}  // namespace
 
 ControllerManager::ControllerManager(EventLoop& loop, kube::Client& client,
                                      http::Client& agents_client, ManagerOptions options, Log log)
@@ -20,9 +30,18 @@ ControllerManager::ControllerManager(EventLoop& loop, kube::Client& client,
           loop, loop, agents_client, [this](const kube::ObjectKey& key) { queue_.add(key); },
           log_.child("agents")),
       inner_(loop, log_.child("inner")),
+      allocator_(loop, client, log_.child("addresses")),
+      blocking_allocator_(loop, allocator_),
+      sweeper_(loop, client, allocator_, log_.child("sweeper")),
+      address_methods_(batch_, world_, options_.settings.static_ip_method,
+                       std::chrono::system_clock::now),
+      addresses_(AddressKeeper::Parts{blocking_allocator_, address_index_, address_methods_, batch_,
+                                      world_, log_.child("addresses")}),
+      reservation_(
+          batch_, address_methods_, [this] { return address_pools(); }, log_.child("reservation")),
       events_(loop, client, std::string(kFieldManager), options_.identity, log_.child("events")),
       reconciler_(Reconciler::Parts{
-          batch_, world_, agents_, inner_,
+          batch_, world_, agents_, inner_, addresses_,
           [this](const Json& vk8s, bool is_warning, std::string_view reason,
                  const std::string& message) {
             events_.record(kube::reference_to(kube::resources::kVk8s, vk8s),
@@ -38,6 +57,54 @@ ControllerManager::ControllerManager(EventLoop& loop, kube::Client& client,
     }
     return out;
   });
+  allocator_.add_handlers(address_handlers());
+}
+
+ipmanager::Allocator::Handlers ControllerManager::address_handlers() {
+  ipmanager::Allocator::Handlers out;
+  const auto wake_owner = [this](const api::IpAllocation& allocation) {
+    if (kube::ObjectKey cluster = cluster_of(allocation); !cluster.name.empty()) {
+      queue_.add(cluster);
+    }
+  };
+  out.on_allocation = [this, wake_owner](const api::IpAllocation& allocation) {
+    address_index_.put(allocation);
+    wake_owner(allocation);
+  };
+  out.on_released = [this, wake_owner](const api::IpAllocation& allocation) {
+    address_index_.erase(allocation);
+    wake_owner(allocation);
+    wake_waiting();
+  };
+  out.on_pool = [this](const std::string&) {
+    wake_waiting();
+    queue_.add(kReservationKey);
+  };
+  return out;
+}
+
+void ControllerManager::wake_waiting() {
+  for (const kube::ObjectKey& cluster : addresses_.waiting()) {
+    queue_.add(cluster);
+  }
+}
+
+// Those that were looked at before the allocations were known.
+void ControllerManager::wake_who_want_addresses() {
+  for (const World::Object& object : world_.list(kube::resources::kVk8s, "")) {
+    const auto vk8s = api::parse_vk8s(*object);
+    if (vk8s && vk8s->wants_addresses()) {
+      queue_.add({vk8s->metadata.namespace_name, vk8s->metadata.name});
+    }
+  }
+}
+
+std::vector<api::IpPool> ControllerManager::address_pools() {
+  const auto task = std::make_shared<std::packaged_task<std::vector<api::IpPool>()>>(
+      [this] { return allocator_.pools(); });
+  auto pools = task->get_future();
+  loop_.post([task] { (*task)(); });
+  return pools.get();
 }
 
 ControllerManager::~ControllerManager() {
@@ -55,6 +122,13 @@ void ControllerManager::start(std::function<void()> on_lost) {
     }
   });
   world_.start();
+  // Not waited for: where no cluster wants an address, nobody misses it, and an older
+  // installation does not know these kinds.
+  allocator_.when_synced([this] {
+    address_index_.set_synced();
+    wake_who_want_addresses();
+  });
+  allocator_.start();
   if (!options_.leader_elect) {
     leads_ = true;
     metrics_.set_leader(true);
@@ -83,12 +157,17 @@ void ControllerManager::begin_work() {
   if (workers_ || stopping_) {
     return;
   }
+  sweeper_.start();
   workers_ = std::make_unique<kube::ReconcileWorkers>(
       queue_, options_.workers, "reconcile",
       [this](const kube::ObjectKey& key) { return reconcile(key); }, log_.child("worker"));
 }
 
 Result<kube::ReconcileResult> ControllerManager::reconcile(const kube::ObjectKey& key) {
+  if (key == kReservationKey) {
+    VK8S_TRY(reservation_.ensure());
+    return kube::ReconcileResult{kReservationInterval};
+  }
   const auto start = std::chrono::steady_clock::now();
   const auto outcome = reconciler_.reconcile(key);
   metrics_.count_reconcile(outcome.has_value(), std::chrono::steady_clock::now() - start);
@@ -106,10 +185,12 @@ void ControllerManager::stop(std::function<void()> on_stopped) {
   }
   on_stopped_ = std::move(on_stopped);
   world_.stop();
+  sweeper_.stop();
   queue_.shut_down();
   joiner_ = std::thread([this] {
     workers_.reset();
     loop_.post([this] {
+      allocator_.stop();  // not before: a worker may have waited for it
       if (elector_) {
         elector_->stop([this] { on_stopped_(); });
       } else {

@@ -9,12 +9,18 @@
 
 #include "base/event_loop.h"
 #include "base/log.h"
+#include "controller/address_index.h"
+#include "controller/address_keeper.h"
+#include "controller/address_methods.h"
 #include "controller/agent_listener.h"
 #include "controller/batch_client.h"
 #include "controller/cached_world.h"
+#include "controller/calico_reservation.h"
 #include "controller/inner_cluster.h"
 #include "controller/metrics.h"
 #include "controller/reconciler.h"
+#include "ipmanager/allocator.h"
+#include "ipmanager/sweeper.h"
 #include "kube/events.h"
 #include "kube/leader_election.h"
 #include "kube/reconcile_workers.h"
@@ -49,6 +55,10 @@ class ControllerManager {
 
  private:
   void begin_work();
+  ipmanager::Allocator::Handlers address_handlers();
+  void wake_waiting();
+  void wake_who_want_addresses();
+  std::vector<api::IpPool> address_pools();
   Result<kube::ReconcileResult> reconcile(const kube::ObjectKey& key);
 
   EventLoop& loop_;
@@ -61,6 +71,13 @@ class ControllerManager {
   CachedWorld world_;
   AgentListener agents_;
   DialledInnerClusters inner_;
+  AddressIndex address_index_;
+  ipmanager::Allocator allocator_;
+  ipmanager::BlockingAllocator blocking_allocator_;
+  ipmanager::Sweeper sweeper_;
+  AddressMethods address_methods_;
+  AddressKeeper addresses_;
+  CalicoReservation reservation_;
   kube::EventRecorder events_;
   Reconciler reconciler_;
   std::unique_ptr<kube::ReconcileWorkers> workers_;

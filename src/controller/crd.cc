@@ -114,6 +114,13 @@ JsonObject node_schema() {
   properties["role"] = choice("Immutable.", {"master", "worker"});
   properties["image"] =
       text("Image of the node. Without it: the one of spec.kubernetes.version.", 512);
+  properties["ip"] = with_rules(
+      text("Address of the node's pod on the host, of a VNodeIPPool. Without it: any, or with "
+           "spec.network.staticIPs a fixed one that is chosen. Immutable.",
+           39),
+      JsonArray{rule("isIP(self) && ip.isCanonical(self)",
+                     "spec.nodes[].ip must be an IP address in its canonical form, such as "
+                     "10.1.0.7 or fd00::7; IPv4-mapped IPv6 is refused")});
   properties["resources"] = resources_schema();
   properties["storage"] = storage_schema();
   properties["labels"] = with_rules(
@@ -137,6 +144,9 @@ JsonObject node_schema() {
           rule("has(self.storage) == has(oldSelf.storage) && "
                "(!has(self.storage) || self.storage == oldSelf.storage)",
                "spec.nodes[].storage is immutable"),
+          rule("has(self.ip) == has(oldSelf.ip) && (!has(self.ip) || self.ip == oldSelf.ip)",
+               "spec.nodes[].ip is immutable: it is set when the node is made; to change it, "
+               "remove the node and add another"),
       });
 }
 
@@ -148,6 +158,8 @@ JsonObject nodes_schema() {
                "spec.nodes must have one node of role master"),
           rule("self.filter(n, n.role == 'master').size() <= 1",
                "spec.nodes must have no more than one node of role master"),
+          rule("self.all(n, !has(n.ip) || self.filter(m, has(m.ip) && m.ip == n.ip).size() == 1)",
+               "spec.nodes[].ip must be unique: two nodes cannot have one address"),
       });
   out["minItems"] = 1;
   return out;
@@ -215,23 +227,40 @@ JsonArray spec_rules() {
       "oldSelf.nodes.exists(o, o.name == n.name && o.role == 'master'))",
       "spec.nodes[]: the master's name is immutable: its volume holds the cluster's state",
       ".nodes");
-  return JsonArray{same("podNetworkCidr"), same("serviceCidr"), std::move(same_master)};
+  // Nodes would lose the addresses that others know them by.
+  Json still_static = rule(
+      "!has(oldSelf.network) || !has(oldSelf.network.staticIPs) || !oldSelf.network.staticIPs || "
+      "(has(self.network) && has(self.network.staticIPs) && self.network.staticIPs)",
+      "spec.network.staticIPs cannot be turned off again: addresses stay until their nodes leave",
+      ".network.staticIPs");
+  return JsonArray{same("podNetworkCidr"), same("serviceCidr"), std::move(same_master),
+                   std::move(still_static)};
+}
+
+JsonObject network_schema() {
+  JsonObject properties;
+  properties["upstreamDNS"] =
+      address_list("Resolvers of names outside the cluster. Without it: the host's.", 3);
+  properties["staticIPs"] = flag(
+      "Every node keeps its address on the host for the life of the cluster: over restarts, "
+      "pauses and moves to another host node. Cannot be turned off again.");
+  properties["ipPool"] = text(
+      "VNodeIPPool that new fixed addresses come from. Without it: any that allows the "
+      "cluster. Nodes that have an address keep it.",
+      kMaxName);
+  return object("", std::move(properties));
 }
 
 JsonObject spec_schema() {
   JsonObject api_server;
   api_server["extraSANs"] =
       list("More names and addresses of the API server's certificate.", text("", kMaxName), 32);
-  JsonObject network;
-  network["upstreamDNS"] =
-      address_list("Resolvers of names outside the cluster. Without it: the host's.", 3);
-
   JsonObject properties;
   properties["kubernetes"] = kubernetes_schema();
   properties["nodes"] = nodes_schema();
   properties["ports"] = ports_schema();
   properties["apiServer"] = object("", std::move(api_server));
-  properties["network"] = object("", std::move(network));
+  properties["network"] = network_schema();
   properties["imagePullSecrets"] =
       list("Secrets of this namespace for pulling the nodes' images.", name_reference(""), 16);
   properties["accessPodImage"] =
@@ -264,6 +293,7 @@ JsonObject status_schema() {
   node["message"] = text("", 4096);
   node["progress"] = integer("Percent.", 0, 100);
   node["ip"] = text("", 45);
+  node["reservedIP"] = text("The fixed address, whether a pod has it now or not.", 45);
   node["kubeletVersion"] = text("", 64);
 
   JsonObject properties;

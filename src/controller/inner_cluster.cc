@@ -5,15 +5,12 @@
 #include <utility>
 
 #include "controller/manifests.h"
+#include "controller/resource.h"
 
 namespace vk8s::controller {
 namespace {
 
 constexpr auto kTimeout = std::chrono::seconds(5);
-
-kube::ObjectKey key_of(const Cluster& cluster) {
-  return {cluster.namespace_name(), cluster.name()};
-}
 
 Result<kube::ClientConfig> make_config(const Cluster& cluster) {
   const pki::KeyPair ca = VK8S_TRY(api::key_pair(cluster.pki, "ca"));

@@ -64,6 +64,14 @@ JsonArray cluster_rules() {
       // Of nodes that have left a cluster.
       rule({""}, {"persistentvolumeclaims"}, {"delete"}),
       rule({""}, {"events"}, {"create", "patch"}),
+      // Fixed addresses: the controller is one of those who give them.
+      rule({api::kVk8sGroup}, {"vnodeippools"}, {"get", "list", "watch"}),
+      rule({api::kVk8sGroup}, {"vnodeippools/status"}, {"patch"}),
+      rule({api::kVk8sGroup}, {"ipallocations"},
+           {"get", "list", "watch", "create", "update", "patch", "delete"}),
+      // On hosts with Calico's IPAM: what it has, and what it is to leave alone.
+      rule({"crd.projectcalico.org"}, {"ippools", "ipamblocks", "ipamconfigs"}, {"get", "list"}),
+      rule({"crd.projectcalico.org"}, {"ipreservations"}, {"get", "create", "update", "patch"}),
   };
 }
 

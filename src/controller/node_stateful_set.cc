@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "api/ip_allocation.h"
 #include "api/quantity.h"
 #include "controller/resource.h"
 
@@ -212,6 +213,24 @@ JsonObject pod_spec(const Cluster& cluster, const api::NodeSpec& node) {
   return out;
 }
 
+// Labels and annotations. What a fixed address adds is no part of a selector: a
+// cluster may begin to have them.
+JsonObject pod_metadata(const Cluster& cluster, const api::NodeSpec& node) {
+  JsonObject labels = node_labels(cluster, node);
+  JsonObject annotations;
+  if (const auto at = cluster.addresses.find(node.name); at != cluster.addresses.end()) {
+    labels[api::kStaticIpLabel] = "true";
+    annotations[api::kIpAnnotation] = at->second.address.to_string();
+    for (const auto& [name, value] : at->second.annotations) {
+      annotations[name] = value;
+    }
+  }
+  JsonObject out;
+  out["labels"] = std::move(labels);
+  out["annotations"] = std::move(annotations);
+  return out;
+}
+
 // The claim goes with the Vk8s, and not with the StatefulSet: that would write the
 // claim once more while the scheduler binds it, and one of the two must then try again.
 JsonObject claim_owner(const Cluster& cluster) {
@@ -289,11 +308,9 @@ class NodeStatefulSet final : public Resource {
     labels["vnode"] = node.name;
     JsonObject selector;
     selector["matchLabels"] = std::move(labels);
-    JsonObject template_metadata;
-    template_metadata["labels"] = node_labels(cluster, node);
-    JsonObject annotations;
-    annotations[kNodeConfigAnnotation] = node_config_fingerprint(cluster, node);
-    template_metadata["annotations"] = std::move(annotations);
+    JsonObject template_metadata = pod_metadata(cluster, node);
+    template_metadata["annotations"].get_object()[kNodeConfigAnnotation] =
+        node_config_fingerprint(cluster, node);
     JsonObject tmpl;
     tmpl["metadata"] = std::move(template_metadata);
     tmpl["spec"] = pod_spec(cluster, node);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "api/ip_allocation.h"
 #include "base/text.h"
 
 namespace vk8s::controller {
@@ -52,6 +53,28 @@ std::string trouble_of(const Json& pod) {
   return {};
 }
 
+// The address that the pod asks for, where its network has given it others.
+std::string ignored_address(const Json& pod) {
+  const JsonObject* annotations = base::get_object(pod, "metadata.annotations");
+  const Json* value =
+      annotations == nullptr ? nullptr : annotations->if_contains(api::kIpAnnotation);
+  if (value == nullptr || !value->is_string()) {
+    return {};
+  }
+  const std::string wanted(value->get_string());
+  const std::string first = text(pod, "status.podIP");
+  if (first.empty() || first == wanted) {
+    return {};
+  }
+  const JsonArray* all = base::get_array(pod, "status.podIPs");
+  for (const Json& each : all == nullptr ? JsonArray() : *all) {
+    if (text(each, "ip") == wanted) {
+      return {};
+    }
+  }
+  return base::printable(wanted, 45);
+}
+
 // "nvidia.com/gpu" and the like: what nodes have only if something announces it.
 std::vector<std::string> extended_resources(const api::NodeSpec& node) {
   std::vector<std::string> out;
@@ -92,6 +115,8 @@ NodeObservation observe_node(const api::NodeSpec& node, const Json* stateful_set
   out.pod_ready = has_condition(*pod, "Ready", "True");
   out.pod_uid = text(*pod, "metadata.uid");
   out.pod_ip = text(*pod, "status.podIP");
+  out.ignored_ip = out.is_leaving ? std::string() : ignored_address(*pod);
+  out.host_node = base::printable(text(*pod, "spec.nodeName"), 253);
   out.trouble = trouble_of(*pod);
   if (stateful_set != nullptr) {
     const std::string wanted = text(*stateful_set, "status.updateRevision");

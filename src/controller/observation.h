@@ -31,7 +31,10 @@ struct NodeObservation {
   bool is_outdated = false;  // the pod is of an earlier revision of its StatefulSet
   std::string pod_uid;
   std::string pod_ip;
-  std::string trouble;  // why the pod does not run: image, scheduling, crash
+  std::string reserved_ip;  // the fixed address that is the node's; "" = none
+  std::string ignored_ip;   // the one its pod asks for and has not been given; "" = none
+  std::string host_node;    // where the pod runs
+  std::string trouble;      // why the pod does not run: image, scheduling, crash
   std::optional<AgentReport> agent;
 
   bool is_ready() const { return has_pod && !is_leaving && (pod_ready || (agent && agent->ready)); }

@@ -37,6 +37,7 @@ inline constexpr std::string_view kPortsNotOpen = "PortsNotOpen";
 inline constexpr std::string_view kLabelsNotApplied = "LabelsNotApplied";
 inline constexpr std::string_view kDrainingNode = "DrainingNode";
 inline constexpr std::string_view kPauseRefused = "PauseRefused";
+inline constexpr std::string_view kAddressUnavailable = "AddressUnavailable";
 }  // namespace reason
 
 }  // namespace vk8s::controller

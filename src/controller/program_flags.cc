@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <map>
+#include <utility>
 
 #include "base/text.h"
 #include "pki/pki.h"
@@ -41,6 +42,22 @@ Status check_registry(const Settings& settings) {
   return {};
 }
 
+Result<StaticIpMethod> parse_static_ip_method(std::string_view text) {
+  static constexpr std::pair<std::string_view, StaticIpMethod> kMethods[] = {
+      {"auto", StaticIpMethod::kAuto},
+      {"calico", StaticIpMethod::kCalico},
+      {"vk8s-ipam", StaticIpMethod::kVk8s},
+      {"none", StaticIpMethod::kNone}};
+  for (const auto& [name, method] : kMethods) {
+    if (name == text) {
+      return method;
+    }
+  }
+  return fail(Errc::kInvalidArgument,
+              "--static-ip-method \"{}\": there are auto, calico, vk8s-ipam and none",
+              base::printable(text, 64));
+}
+
 }  // namespace
 
 void add_flags(CLI::App& app, ProgramFlags& flags) {
@@ -62,6 +79,9 @@ void add_flags(CLI::App& app, ProgramFlags& flags) {
   app.add_option("--registry-ca", flags.registry_ca_file, "PEM file of who signed its certificate");
   app.add_flag("--tolerate-control-plane", options.settings.tolerate_control_plane,
                "let nodes tolerate the taints of the host's control plane");
+  app.add_option("--static-ip-method", flags.static_ip_method,
+                 "how this host gives pods fixed addresses: auto, calico, vk8s-ipam or none")
+      ->capture_default_str();
 }
 
 Result<ProgramOptions> check_flags(ProgramFlags flags) {
@@ -76,6 +96,7 @@ Result<ProgramOptions> check_flags(ProgramFlags flags) {
                      flags.registry_ca_file);
   }
   VK8S_TRY(check_registry(settings));
+  settings.static_ip_method = VK8S_TRY(parse_static_ip_method(flags.static_ip_method));
   return std::move(flags.options);
 }
 

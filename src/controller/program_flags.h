@@ -16,6 +16,7 @@ struct ProgramFlags {
   ProgramOptions options;
   std::vector<std::string> vnode_images;  // "1.37=reference"
   std::string registry_ca_file;
+  std::string static_ip_method = "auto";
 };
 
 // Adds the flags of the running program; flags outlives app.

@@ -15,10 +15,6 @@ namespace {
 
 using std::chrono::seconds;
 
-kube::ObjectKey key_of(const Cluster& cluster) {
-  return {cluster.namespace_name(), cluster.name()};
-}
-
 template <class T>
 std::vector<const T*> pointers(const std::vector<std::unique_ptr<T>>& owned) {
   std::vector<const T*> out;
@@ -58,13 +54,6 @@ constexpr seconds kPortsInterval{60};
 // Nobody watches a Secret: who renews a pull Secret waits so long.
 constexpr seconds kCredentialsInterval{600};
 
-// Whoever asks something inside asks the API server there.
-bool is_master_ready(const Observation& seen) {
-  return std::any_of(seen.nodes.begin(), seen.nodes.end(), [](const NodeObservation& node) {
-    return node.role == api::NodeRole::kMaster && node.is_ready();
-  });
-}
-
 bool names_inner_services(const api::Vk8s& vk8s) {
   const auto& ports = vk8s.spec.ports;
   return std::any_of(ports.begin(), ports.end(),
@@ -93,6 +82,7 @@ Reconciler::Reconciler(Parts parts)
 void Reconciler::forget(const kube::ObjectKey& key) {
   parts_.agents.forget(key);
   parts_.inner.forget(key);
+  parts_.addresses.forget(key);
   inner_ports_.forget(key);
   node_metadata_.forget(key);
   writer_.forget(key);
@@ -158,6 +148,14 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
   if (!has_master) {
     seen.problem = reason_to_wait(vk8s);
   }
+  Addresses::Outcome addressed;
+  if (!seen.problem) {
+    addressed = parts_.addresses.ensure(*cluster, known_sets(*cluster));
+    seen.address_limits = std::move(addressed.limits);
+  }
+  if (!has_master && addressed.problem) {
+    seen.problem = addressed.problem;  // nothing is half created
+  }
   if (!seen.problem) {
     seen.problem = build(*cluster, is_new);
   }
@@ -181,6 +179,12 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
   }
   if (!seen.problem) {
     seen.problem = std::move(unlabelled);
+  }
+  auto unreleased = parts_.addresses.release_left(*cluster);
+  for (std::optional<Problem>* other : {&addressed.problem, &unreleased}) {
+    if (!seen.problem) {
+      seen.problem = std::move(*other);
+    }
   }
   return seen;
 }
@@ -220,6 +224,20 @@ std::optional<Problem> Reconciler::move_password(const api::Vk8s& vk8s, const Js
   return std::nullopt;
 }
 
+NodeSets Reconciler::known_sets(const Cluster& cluster) const {
+  NodeSets out;
+  if (!cluster.vk8s.wants_addresses()) {
+    return out;
+  }
+  for (const api::NodeSpec& node : cluster.vk8s.spec.nodes) {
+    auto set = writer_.known(make_node_stateful_set(node.name)->ref(cluster));
+    if (set && is_owned_by(*set, cluster.vk8s.metadata.uid)) {
+      out.emplace(node.name, std::move(set));
+    }
+  }
+  return out;
+}
+
 // In the order in which a pod needs them: what it mounts is there before the
 // kubelet looks for it.
 std::optional<Problem> Reconciler::build(Cluster& cluster, bool is_new) {
@@ -236,7 +254,8 @@ std::optional<Problem> Reconciler::build(Cluster& cluster, bool is_new) {
 std::optional<Problem> Reconciler::dry_run(const Cluster& cluster) {
   std::vector<BatchClient::Request> requests;
   for (const api::NodeSpec& node : cluster.vk8s.spec.nodes) {
-    if (!writer_.known(make_node_stateful_set(node.name)->ref(cluster))) {
+    if (!cluster.held_back.contains(node.name) &&
+        !writer_.known(make_node_stateful_set(node.name)->ref(cluster))) {
       requests.push_back(create_request(kube::resources::kPod, cluster.namespace_name(),
                                         node_pod(cluster, node), true));
     }
@@ -288,11 +307,10 @@ std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {
   std::vector<std::unique_ptr<Resource>> nodes;
   for (const std::string& name : node_names(cluster)) {
     leaves.push_back(make_node_config_secret(name));
-    nodes.push_back(make_node_stateful_set(name));
+    if (!cluster.held_back.contains(name)) {
+      nodes.push_back(make_node_stateful_set(name));
+    }
   }
-  leaves.push_back(make_kubeconfig_secret());
-  nodes.push_back(make_access_deployment());
-
   const bool fresh = secrets_.are_fresh(cluster, pointers(authorities)) &&
                      secrets_.are_fresh(cluster, pointers(leaves)) &&
                      parts_.agents.has_identity(key_of(cluster)) &&
@@ -330,6 +348,9 @@ void Reconciler::observe(const Cluster& cluster, Observation& seen) {
       pod = nullptr;
     }
     NodeObservation observed = observe_node(node, set.get(), pod.get());
+    if (const auto at = cluster.addresses.find(node.name); at != cluster.addresses.end()) {
+      observed.reserved_ip = at->second.address.to_string();
+    }
     if (!observed.pod_ip.empty()) {
       observed.agent = parts_.agents.report(key, node.name, observed.pod_uid);
       targets.push_back({node.name, observed.pod_uid, observed.pod_ip,
@@ -344,104 +365,9 @@ void Reconciler::observe(const Cluster& cluster, Observation& seen) {
   }
 }
 
-// Labels and taints of the spec, on the Nodes that are ready.
-std::optional<Problem> Reconciler::label_nodes(const Cluster& cluster, const Observation& seen) {
-  if (cluster.paused || !is_master_ready(seen)) {
-    node_metadata_.forget(key_of(cluster));  // looked at again when the cluster answers
-    return std::nullopt;
-  }
-  std::string trouble = node_metadata_.ensure(cluster, seen.nodes);
-  if (trouble.empty()) {
-    return std::nullopt;
-  }
-  return Problem{{}, std::string(reason::kLabelsNotApplied), std::move(trouble), seconds(5)};
-}
-
-// A StatefulSet with OnDelete replaces no pod by itself. One node at a time, the
-// master first, and only while the others are well.
-std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
-                                                    const Observation& seen) {
-  const auto order = [](const NodeObservation* a, const NodeObservation* b) {
-    return a->role == api::NodeRole::kMaster && b->role != api::NodeRole::kMaster;
-  };
-  std::vector<const NodeObservation*> outdated;
-  bool others_well = true;
-  for (const NodeObservation& node : seen.nodes) {
-    if (node.is_outdated && !node.is_leaving) {
-      outdated.push_back(&node);
-    } else {
-      others_well = others_well && node.is_ready();
-    }
-  }
-  if (cluster.paused) {
-    return std::nullopt;
-  }
-  if (auto problem = take_back_nodes(cluster, seen)) {
-    return problem;
-  }
-  if (outdated.empty()) {
-    return std::nullopt;
-  }
-  std::stable_sort(outdated.begin(), outdated.end(), order);
-  // One that does not run is replaced at once: its new form may be what mends it.
-  const auto broken = std::find_if(outdated.begin(), outdated.end(),
-                                   [](const auto* node) { return !node->is_ready(); });
-  if (broken == outdated.end() && !others_well) {
-    return std::nullopt;
-  }
-  const NodeObservation& node = broken == outdated.end() ? *outdated.front() : **broken;
-  if (broken == outdated.end() && seen.nodes.size() > 1) {
-    if (auto waiting = empty_node(cluster, node.name)) {
-      return waiting;
-    }
-  }
-  const auto removed = parts_.client.run_one(remove_request(
-      kube::resources::kPod, {cluster.namespace_name(), pod_of(node.name)}, node.pod_uid));
-  if (!removed && removed.error().code() != Errc::kNotFound) {
-    return write_problem(removed.error());
-  }
-  parts_.log.info("pod replaced: its node has changed",
-                  {{"pod", cluster.namespace_name() + "/" + pod_of(node.name)}});
-  return std::nullopt;
-}
-
-// Its pods go to the others before its own pod is replaced; not for ever.
-std::optional<Problem> Reconciler::empty_node(const Cluster& cluster, const std::string& name) {
-  const auto set =
-      parts_.world.get(kube::resources::kStatefulSet, {cluster.namespace_name(), name});
-  if (!set) {
-    return std::nullopt;
-  }
-  auto progress = node_drain_.empty(cluster, *set);
-  if (!progress) {
-    return std::move(progress).error();
-  }
-  if (progress->waits_for.empty() || progress->timed_out) {
-    return std::nullopt;
-  }
-  return Problem{{},
-                 std::string(reason::kDrainingNode),
-                 fmt::format("node {} is replaced: waiting for {}", name, progress->waits_for),
-                 seconds(1)};
-}
-
-std::optional<Problem> Reconciler::take_back_nodes(const Cluster& cluster,
-                                                   const Observation& seen) {
-  for (const NodeObservation& node : seen.nodes) {
-    const auto set =
-        parts_.world.get(kube::resources::kStatefulSet, {cluster.namespace_name(), node.name});
-    if (set && !node.is_outdated && node.is_ready() && is_master_ready(seen)) {
-      if (auto problem = node_drain_.take_back(cluster, *set)) {
-        return problem;
-      }
-    }
-  }
-  return std::nullopt;
-}
-
 // The Services that spec.ports names inside, made reachable.
 std::optional<Problem> Reconciler::open_ports(Cluster& cluster, const Observation& seen) {
-  if (cluster.paused || !is_master_ready(seen)) {
+  if (cluster.paused || !seen.is_master_ready()) {
     return std::nullopt;  // as they are, until the cluster answers
   }
   InnerPorts::Outcome inner = inner_ports_.ensure(cluster);
@@ -466,58 +392,6 @@ std::optional<Problem> Reconciler::write_ports(const Cluster& cluster) {
   resources.push_back(make_ports_service());
   auto written = writer_.ensure(cluster, pointers(resources));
   return written ? std::nullopt : std::optional(std::move(written).error());
-}
-
-// StatefulSets of nodes that have left spec.nodes, once nothing runs on them.
-std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster, const Json& object) {
-  for (const World::Object& set :
-       objects_of_cluster(parts_.world, kube::resources::kStatefulSet, key_of(cluster))) {
-    const std::string name(base::get_string(*set, "metadata.name").value_or(""));
-    if (cluster.vk8s.find_node(name) != nullptr || base::find(*set, "metadata.deletionTimestamp") ||
-        !is_owned_by(*set, cluster.vk8s.metadata.uid)) {
-      continue;
-    }
-    auto progress = node_drain_.remove(cluster, *set);
-    if (!progress) {
-      return std::move(progress).error();
-    }
-    if (!progress->waits_for.empty() && !progress->timed_out) {
-      return Problem{{},
-                     std::string(reason::kDrainingNode),
-                     fmt::format("node {} leaves: waiting for {}", name, progress->waits_for),
-                     seconds(1)};
-    }
-    if (progress->timed_out && parts_.announce) {
-      parts_.announce(object, true, "DrainTimedOut",
-                      fmt::format("node {} was removed after {} s though it still waited for {}",
-                                  name, kDrainLimit.count(), progress->waits_for));
-    }
-    if (auto problem = remove_objects_of(cluster, *set)) {
-      return problem;
-    }
-  }
-  return std::nullopt;
-}
-
-std::optional<Problem> Reconciler::remove_objects_of(const Cluster& cluster,
-                                                     const Json& stateful_set) {
-  const std::string name(base::get_string(stateful_set, "metadata.name").value_or(""));
-  const std::string& in = cluster.namespace_name();
-  std::vector<BatchClient::Request> requests = {
-      remove_request(kube::resources::kStatefulSet, {in, name},
-                     std::string(base::get_string(stateful_set, "metadata.uid").value_or(""))),
-      remove_request(kube::resources::kSecret, {in, config_secret_of(name)}, {})};
-  if (has_owned_claim(stateful_set)) {
-    requests.push_back(
-        remove_request(kube::resources::kPersistentVolumeClaim, {in, claim_of(name)}, {}));
-  }
-  parts_.log.info("node removed", {{"node", name}, {"vk8s", cluster.name()}});
-  for (const Result<Json>& result : parts_.client.run(std::move(requests))) {
-    if (!result && result.error().code() != Errc::kNotFound) {
-      return write_problem(result.error());
-    }
-  }
-  return std::nullopt;
 }
 
 Status Reconciler::report(const Json& object, const api::Vk8s& vk8s, const Observation& seen) {

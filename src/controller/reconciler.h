@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "controller/addresses.h"
 #include "controller/agent_monitor.h"
 #include "controller/batch_client.h"
 #include "controller/cluster_status.h"
@@ -35,6 +36,7 @@ class Reconciler {
     const World& world;
     AgentMonitor& agents;
     InnerClusters& inner;
+    Addresses& addresses;
     Announce announce;
     Settings settings;
     Log log;
@@ -61,6 +63,7 @@ class Reconciler {
   std::optional<Problem> move_password(const api::Vk8s& vk8s, const Json& object);
   void forget(const kube::ObjectKey& key);
   Observation drive(const api::Vk8s& vk8s, const Json& object);
+  NodeSets known_sets(const Cluster& cluster) const;
   std::optional<Problem> build(Cluster& cluster, bool is_new);
   std::optional<Problem> write_services(Cluster& cluster);
   std::optional<Problem> write_nodes(Cluster& cluster, bool is_new);

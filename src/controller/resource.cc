@@ -8,6 +8,10 @@ std::string ObjectRef::to_string() const {
   return fmt::format("{} {}/{}", resource->kind, key.namespace_name, key.name);
 }
 
+kube::ObjectKey key_of(const Cluster& cluster) {
+  return {cluster.namespace_name(), cluster.name()};
+}
+
 ObjectRef ref_of(const Cluster& cluster, const kube::Resource& resource, std::string name) {
   return {&resource, {cluster.namespace_name(), std::move(name)}};
 }

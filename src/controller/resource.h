@@ -21,6 +21,8 @@ struct ObjectRef {
   std::string to_string() const;  // "Service team-a/demo-peers"
 };
 
+kube::ObjectKey key_of(const Cluster& cluster);
+
 // One owned object. Pure: the same cluster always gives the same object.
 class Resource {
  public:

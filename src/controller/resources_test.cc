@@ -133,6 +133,27 @@ TEST(NodeStatefulSet, RemembersThatItsNodeHadLabelsOrTaints) {
   EXPECT_TRUE(is_marked("demo-worker-1"));
 }
 
+TEST(NodeStatefulSet, AsksForAFixedAddressInThePodAlone) {
+  Cluster cluster = demo_cluster();
+  const Json before = make_node_stateful_set("demo-worker-1")->desired(cluster);
+  cluster.addresses["demo-worker-1"] = {IpAddress::parse("10.1.0.7").value(),
+                                        {{"cni.projectcalico.org/ipAddrs", R"(["10.1.0.7"])"}}};
+  const Json after = make_node_stateful_set("demo-worker-1")->desired(cluster);
+  const auto metadata = [](const Json& set, std::string_view part) {
+    return *base::get_object(*base::find(set, "spec.template.metadata"), part);
+  };
+  EXPECT_EQ(metadata(after, "labels").at("vk8s.sktelecom.com/static-ip"), "true");
+  EXPECT_EQ(metadata(after, "annotations").at("vk8s.sktelecom.com/ip"), "10.1.0.7");
+  EXPECT_EQ(metadata(after, "annotations").at("cni.projectcalico.org/ipAddrs"), R"(["10.1.0.7"])");
+  EXPECT_EQ(metadata(after, "annotations").at("vk8s.sktelecom.com/node-config"),
+            metadata(before, "annotations").at("vk8s.sktelecom.com/node-config"));
+  for (const char* part : {"spec.selector", "metadata"}) {
+    EXPECT_EQ(*base::find(after, part), *base::find(before, part)) << part;
+  }
+  EXPECT_EQ(make_node_stateful_set("demo-master-1")->desired(cluster),
+            make_node_stateful_set("demo-master-1")->desired(demo_cluster()));
+}
+
 TEST(NodeStatefulSet, GivesTheVolumeToTheVk8sUnlessItIsRetained) {
   Cluster cluster = demo_cluster();
   const Json deleted = make_node_stateful_set("demo-master-1")->desired(cluster);

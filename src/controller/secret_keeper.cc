@@ -15,10 +15,6 @@ namespace {
 // deleted or that is due for renewal is found.
 constexpr std::chrono::minutes kFreshFor(30);
 
-kube::ObjectKey key_of(const Cluster& cluster) {
-  return {cluster.namespace_name(), cluster.name()};
-}
-
 }  // namespace
 
 // One Secret on its way through ensure().

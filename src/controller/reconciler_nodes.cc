@@ -1,0 +1,164 @@
+// What a reconcile does with the nodes of a cluster that runs: labels, new pods for
+// old ones, and an end for those that have left the spec.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "controller/reconciler.h"
+
+namespace vk8s::controller {
+namespace {
+
+using std::chrono::seconds;
+
+}  // namespace
+
+// Labels and taints of the spec, on the Nodes that are ready.
+std::optional<Problem> Reconciler::label_nodes(const Cluster& cluster, const Observation& seen) {
+  if (cluster.paused || !seen.is_master_ready()) {
+    node_metadata_.forget(key_of(cluster));  // looked at again when the cluster answers
+    return std::nullopt;
+  }
+  std::string trouble = node_metadata_.ensure(cluster, seen.nodes);
+  if (trouble.empty()) {
+    return std::nullopt;
+  }
+  return Problem{{}, std::string(reason::kLabelsNotApplied), std::move(trouble), seconds(5)};
+}
+
+// A StatefulSet with OnDelete replaces no pod by itself. One node at a time, the
+// master first, and only while the others are well.
+std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
+                                                    const Observation& seen) {
+  const auto order = [](const NodeObservation* a, const NodeObservation* b) {
+    return a->role == api::NodeRole::kMaster && b->role != api::NodeRole::kMaster;
+  };
+  std::vector<const NodeObservation*> outdated;
+  bool others_well = true;
+  for (const NodeObservation& node : seen.nodes) {
+    if (node.is_outdated && !node.is_leaving) {
+      outdated.push_back(&node);
+    } else {
+      others_well = others_well && node.is_ready();
+    }
+  }
+  if (cluster.paused) {
+    return std::nullopt;
+  }
+  if (auto problem = take_back_nodes(cluster, seen)) {
+    return problem;
+  }
+  if (outdated.empty()) {
+    return std::nullopt;
+  }
+  std::stable_sort(outdated.begin(), outdated.end(), order);
+  // One that does not run is replaced at once: its new form may be what mends it.
+  const auto broken = std::find_if(outdated.begin(), outdated.end(),
+                                   [](const auto* node) { return !node->is_ready(); });
+  if (broken == outdated.end() && !others_well) {
+    return std::nullopt;
+  }
+  const NodeObservation& node = broken == outdated.end() ? *outdated.front() : **broken;
+  if (broken == outdated.end() && seen.nodes.size() > 1) {
+    if (auto waiting = empty_node(cluster, node.name)) {
+      return waiting;
+    }
+  }
+  const auto removed = parts_.client.run_one(remove_request(
+      kube::resources::kPod, {cluster.namespace_name(), pod_of(node.name)}, node.pod_uid));
+  if (!removed && removed.error().code() != Errc::kNotFound) {
+    return write_problem(removed.error());
+  }
+  parts_.log.info("pod replaced: its node has changed",
+                  {{"pod", cluster.namespace_name() + "/" + pod_of(node.name)}});
+  return std::nullopt;
+}
+
+// Its pods go to the others before its own pod is replaced; not for ever.
+std::optional<Problem> Reconciler::empty_node(const Cluster& cluster, const std::string& name) {
+  const auto set =
+      parts_.world.get(kube::resources::kStatefulSet, {cluster.namespace_name(), name});
+  if (!set) {
+    return std::nullopt;
+  }
+  auto progress = node_drain_.empty(cluster, *set);
+  if (!progress) {
+    return std::move(progress).error();
+  }
+  if (progress->waits_for.empty() || progress->timed_out) {
+    return std::nullopt;
+  }
+  return Problem{{},
+                 std::string(reason::kDrainingNode),
+                 fmt::format("node {} is replaced: waiting for {}", name, progress->waits_for),
+                 seconds(1)};
+}
+
+std::optional<Problem> Reconciler::take_back_nodes(const Cluster& cluster,
+                                                   const Observation& seen) {
+  for (const NodeObservation& node : seen.nodes) {
+    const auto set =
+        parts_.world.get(kube::resources::kStatefulSet, {cluster.namespace_name(), node.name});
+    if (set && !node.is_outdated && node.is_ready() && seen.is_master_ready()) {
+      if (auto problem = node_drain_.take_back(cluster, *set)) {
+        return problem;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+// StatefulSets of nodes that have left spec.nodes, once nothing runs on them.
+std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster, const Json& object) {
+  for (const World::Object& set :
+       objects_of_cluster(parts_.world, kube::resources::kStatefulSet, key_of(cluster))) {
+    const std::string name(base::get_string(*set, "metadata.name").value_or(""));
+    if (cluster.vk8s.find_node(name) != nullptr || base::find(*set, "metadata.deletionTimestamp") ||
+        !is_owned_by(*set, cluster.vk8s.metadata.uid)) {
+      continue;
+    }
+    auto progress = node_drain_.remove(cluster, *set);
+    if (!progress) {
+      return std::move(progress).error();
+    }
+    if (!progress->waits_for.empty() && !progress->timed_out) {
+      return Problem{{},
+                     std::string(reason::kDrainingNode),
+                     fmt::format("node {} leaves: waiting for {}", name, progress->waits_for),
+                     seconds(1)};
+    }
+    if (progress->timed_out && parts_.announce) {
+      parts_.announce(object, true, "DrainTimedOut",
+                      fmt::format("node {} was removed after {} s though it still waited for {}",
+                                  name, kDrainLimit.count(), progress->waits_for));
+    }
+    if (auto problem = remove_objects_of(cluster, *set)) {
+      return problem;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> Reconciler::remove_objects_of(const Cluster& cluster,
+                                                     const Json& stateful_set) {
+  const std::string name(base::get_string(stateful_set, "metadata.name").value_or(""));
+  const std::string& in = cluster.namespace_name();
+  std::vector<BatchClient::Request> requests = {
+      remove_request(kube::resources::kStatefulSet, {in, name},
+                     std::string(base::get_string(stateful_set, "metadata.uid").value_or(""))),
+      remove_request(kube::resources::kSecret, {in, config_secret_of(name)}, {})};
+  if (has_owned_claim(stateful_set)) {
+    requests.push_back(
+        remove_request(kube::resources::kPersistentVolumeClaim, {in, claim_of(name)}, {}));
+  }
+  parts_.log.info("node removed", {{"node", name}, {"vk8s", cluster.name()}});
+  for (const Result<Json>& result : parts_.client.run(std::move(requests))) {
+    if (!result && result.error().code() != Errc::kNotFound) {
+      return write_problem(result.error());
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace vk8s::controller
