@@ -44,7 +44,8 @@ int main(int argc, char** argv) {
                                                                   {"error", LogLevel::kError}}));
   CLI::App* print =
       app.add_subcommand("generate", "print a manifest, or write config/ and charts/");
-  print->add_option("what", what, "crd, rbac, manager, chart or api; nothing: all");
+  print->add_option("what", what,
+                    "crd, rbac, manager, ip-manager, chart, api or openapi; nothing: all");
   print->add_option("--into", folder, "write the files below this folder, the repository's root");
   CLI11_PARSE(app, argc, argv);
 

@@ -18,6 +18,8 @@ struct Placeholder {
 constexpr Placeholder kPlaceholders[] = {
     {R"("$image$")", R"({{ include "vk8s.image" . | quote }})"},
     {R"("$replicas$")", "{{ .Values.replicas }}"},
+    {R"("$ip-manager-replicas$")", "{{ .Values.ipManager.replicas }}"},
+    {R"( "$ip-manager-resources$")", " {{- toYaml .Values.ipManager.resources | nindent 10 }}"},
     {R"( "$resources$")", " {{- toYaml .Values.resources | nindent 10 }}"},
     {R"("$config$")", R"({{ include "vk8s.config" . | toJson }})"},
     // A change restarts the controller, which reads its configuration once.
@@ -76,6 +78,13 @@ tolerateControlPlane: false
 replicas: {replicas}
 
 resources:
+  {resources}
+
+# vk8s-ip-manager: fixed addresses. All replicas act.
+ipManager:
+  replicas: {ip_manager_replicas}
+  resources:
+    {ip_manager_resources}
 )";
 
 // "vk8s/controller:v0.1.0" in its parts.
@@ -149,17 +158,36 @@ std::string controller_template() {
   return as_template(manifests, "{{- include \"vk8s.check\" . }}\n");
 }
 
+std::string ip_manager_template() {
+  std::vector<Json> manifests = ip_manager_manifests();
+  manifests.front().as_object()["imagePullSecrets"] = "$pull-secrets$";
+  JsonObject& spec = manifests.back().at("spec").as_object();
+  spec["replicas"] = "$ip-manager-replicas$";
+  JsonObject& container = spec["template"].at("spec").at("containers").at(0).as_object();
+  container["image"] = "$image$";
+  container["resources"] = "$ip-manager-resources$";
+  return as_template(manifests);
+}
+
+std::string resources_of(const Json& deployment, std::string_view margin) {
+  std::string out =
+      kube::to_yaml(*base::find(deployment, "spec.template.spec.containers.0.resources"));
+  out.pop_back();
+  replace_all(out, "\n", fmt::format("\n{}", margin));
+  return out;
+}
+
 std::string values() {
   const Json deployment = deployment_manifests().back();
+  const Json ip_manager = ip_manager_manifests().back();
   const Image image = controller_image();
-  std::string out = fmt::format(kValues, fmt::arg("repository", image.repository),
-                                fmt::arg("version", image.version),
-                                fmt::arg("replicas", *base::get_int(deployment, "spec.replicas")));
-  std::string resources =
-      kube::to_yaml(*base::find(deployment, "spec.template.spec.containers.0.resources"));
-  resources.pop_back();
-  replace_all(resources, "\n", "\n  ");
-  return generated_header("chart") + out + "  " + resources + "\n";
+  return generated_header("chart") +
+         fmt::format(kValues, fmt::arg("repository", image.repository),
+                     fmt::arg("version", image.version),
+                     fmt::arg("replicas", *base::get_int(deployment, "spec.replicas")),
+                     fmt::arg("resources", resources_of(deployment, "  ")),
+                     fmt::arg("ip_manager_replicas", *base::get_int(ip_manager, "spec.replicas")),
+                     fmt::arg("ip_manager_resources", resources_of(ip_manager, "    ")));
 }
 
 }  // namespace
@@ -174,6 +202,7 @@ std::vector<GeneratedFile> chart_files() {
       {folder + "templates/crd.yaml", crd_template()},
       {folder + "templates/rbac.yaml", rbac_template()},
       {folder + "templates/controller.yaml", controller_template()},
+      {folder + "templates/ip-manager.yaml", ip_manager_template()},
   };
 }
 

@@ -97,7 +97,7 @@ TEST_F(ChartTest, SaysWhatTheKustomizeBaseSays) {
   // `helm install --create-namespace` makes it.
   EXPECT_EQ(wanted.erase("Namespace vk8s-system"), 1U);
   const Objects chart = objects_of(*rendered);
-  EXPECT_EQ(chart.size(), 8U);
+  EXPECT_EQ(chart.size(), 17U);
   for (const auto& [key, object] : chart) {
     ASSERT_TRUE(wanted.contains(key)) << key << " is not in config/";
     EXPECT_TRUE(object == wanted.at(key)) << key << " is\n"
@@ -119,6 +119,7 @@ registryCa: "A\nB\n"
 tolerateControlPlane: true
 replicas: 2
 resources: {limits: {memory: 1Gi}}
+ipManager: {replicas: 3, resources: {limits: {memory: 2Gi}}}
 )"));
   const auto rendered =
       helm({"template", "vk8s", repository("charts/vk8s"), "-f", folder_->path() + "/values.yaml"});
@@ -141,6 +142,14 @@ resources: {limits: {memory: 1Gi}}
   const Json& container = *base::find(deployment, "spec.template.spec.containers.0");
   EXPECT_EQ(base::get_string(container, "image"), "registry.example/vk8s/controller@sha256:12");
   EXPECT_EQ(base::get_string(container, "resources.limits.memory"), "1Gi");
+  EXPECT_EQ(
+      base::get_string(objects.at("ServiceAccount vk8s-ip-manager"), "imagePullSecrets.0.name"),
+      "registry");
+  const Json& ip_manager = objects.at("Deployment vk8s-ip-manager");
+  EXPECT_EQ(base::get_int(ip_manager, "spec.replicas"), 3);
+  const Json& other = *base::find(ip_manager, "spec.template.spec.containers.0");
+  EXPECT_EQ(base::get_string(other, "image"), "registry.example/vk8s/controller@sha256:12");
+  EXPECT_EQ(base::get_string(other, "resources.limits.memory"), "2Gi");
 }
 
 TEST_F(ChartTest, RefusesAnotherNamespaceAndHalfAMirror) {

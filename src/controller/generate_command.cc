@@ -11,10 +11,11 @@ namespace vk8s::controller {
 namespace {
 
 std::vector<GeneratedFile> files_of(std::string_view what) {
-  const std::string prefix = what.empty()      ? std::string()
-                             : what == "chart" ? std::string("charts/vk8s/")
-                             : what == "api"   ? std::string("docs/api.md")
-                                               : fmt::format("config/{}/", what);
+  const std::string prefix = what.empty()        ? std::string()
+                             : what == "chart"   ? std::string("charts/vk8s/")
+                             : what == "api"     ? std::string("docs/api.md")
+                             : what == "openapi" ? std::string("docs/ip-manager-openapi.json")
+                                                 : fmt::format("config/{}/", what);
   std::vector<GeneratedFile> out;
   for (GeneratedFile& file : generated_files()) {
     if (file.path.starts_with(prefix)) {
@@ -26,7 +27,8 @@ std::vector<GeneratedFile> files_of(std::string_view what) {
 
 tl::unexpected<Error> unknown(std::string_view what) {
   return fail(Errc::kInvalidArgument,
-              "generate \"{}\": there are crd, rbac, manager, chart and api", what);
+              "generate \"{}\": there are crd, rbac, manager, ip-manager, chart, api and openapi",
+              what);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// `vk8s-controller generate [crd|rbac|manager|chart] [--into DIR]`: the manifests
-// in config/ and the Helm chart.
+// `vk8s-controller generate [crd|rbac|manager|ip-manager|chart|api|openapi] [--into DIR]`: the
+// manifests in config/ and the Helm chart.
 #pragma once
 
 #include <string>

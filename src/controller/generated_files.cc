@@ -5,6 +5,7 @@
 #include "controller/api_reference.h"
 #include "controller/chart.h"
 #include "controller/manifests.h"
+#include "ipmanager/openapi.h"
 #include "kube/yaml_writer.h"
 
 namespace vk8s::controller {
@@ -24,7 +25,10 @@ std::vector<GeneratedFile> generated_files() {
       {"config/rbac/rbac.yaml", generated_header("rbac") + kube::to_yaml(rbac_manifests())},
       {"config/manager/manager.yaml",
        generated_header("manager") + kube::to_yaml(deployment_manifests())},
+      {"config/ip-manager/ip-manager.yaml",
+       generated_header("ip-manager") + kube::to_yaml(ip_manager_manifests())},
       {"docs/api.md", api_reference()},
+      {"docs/ip-manager-openapi.json", ipmanager::openapi_text()},
   };
   for (GeneratedFile& file : chart_files()) {
     out.push_back(std::move(file));

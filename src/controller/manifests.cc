@@ -2,100 +2,50 @@
 
 #include <fmt/format.h>
 
-#include <initializer_list>
-
 #include "api/vk8s.h"
+#include "controller/manifest_parts.h"
 
 namespace vk8s::controller {
 namespace {
 
 constexpr std::string_view kConfigFolder = "/etc/vk8s-controller";
 
-using Texts = std::initializer_list<std::string_view>;
-
-JsonArray texts(Texts values) {
-  JsonArray out;
-  for (const std::string_view value : values) {
-    out.emplace_back(value);
-  }
-  return out;
-}
-
 JsonObject object_of(std::string_view api_version, std::string_view kind, std::string_view name,
                      std::string_view namespace_name = {}) {
-  JsonObject metadata;
-  metadata["name"] = name;
-  if (!namespace_name.empty()) {
-    metadata["namespace"] = namespace_name;
-  }
-  metadata["labels"] = JsonObject{{"app", Json(kControllerName)}};
-  JsonObject out;
-  out["apiVersion"] = api_version;
-  out["kind"] = kind;
-  out["metadata"] = std::move(metadata);
-  return out;
-}
-
-JsonObject rule(Texts groups, Texts resources, Texts verbs) {
-  JsonObject out;
-  out["apiGroups"] = texts(groups);
-  out["resources"] = texts(resources);
-  out["verbs"] = texts(verbs);
-  return out;
+  return manifest_of(kControllerName, api_version, kind, name, namespace_name);
 }
 
 // Each right has a line of the controller that needs it; no wildcards.
 JsonArray cluster_rules() {
   return JsonArray{
-      rule({api::kVk8sGroup}, {"vk8s"}, {"get", "list", "watch", "patch"}),
-      rule({api::kVk8sGroup}, {"vk8s/status"}, {"patch"}),
+      rbac_rule({api::kVk8sGroup}, {"vk8s"}, {"get", "list", "watch", "patch"}),
+      rbac_rule({api::kVk8sGroup}, {"vk8s/status"}, {"patch"}),
       // For ownerReferences with blockOwnerDeletion.
-      rule({api::kVk8sGroup}, {"vk8s/finalizers"}, {"update"}),
-      rule({"apps"}, {"statefulsets", "deployments"},
-           {"get", "list", "watch", "create", "patch", "delete"}),
-      rule({""}, {"services"}, {"get", "list", "watch", "create", "patch", "delete"}),
-      rule({"networking.k8s.io"}, {"networkpolicies"},
-           {"get", "list", "watch", "create", "patch", "delete"}),
+      rbac_rule({api::kVk8sGroup}, {"vk8s/finalizers"}, {"update"}),
+      rbac_rule({"apps"}, {"statefulsets", "deployments"},
+                {"get", "list", "watch", "create", "patch", "delete"}),
+      rbac_rule({""}, {"services"}, {"get", "list", "watch", "create", "patch", "delete"}),
+      rbac_rule({"networking.k8s.io"}, {"networkpolicies"},
+                {"get", "list", "watch", "create", "patch", "delete"}),
       // By name only: never listed, never watched.
-      rule({""}, {"secrets"}, {"get", "create", "update", "patch", "delete"}),
+      rbac_rule({""}, {"secrets"}, {"get", "create", "update", "patch", "delete"}),
       // create is for the dry run before a cluster's first object.
-      rule({""}, {"pods"}, {"get", "list", "watch", "create", "delete"}),
-      rule({""}, {"nodes"}, {"get", "list", "watch"}),
+      rbac_rule({""}, {"pods"}, {"get", "list", "watch", "create", "delete"}),
+      rbac_rule({""}, {"nodes"}, {"get", "list", "watch"}),
       // Of nodes that have left a cluster.
-      rule({""}, {"persistentvolumeclaims"}, {"delete"}),
-      rule({""}, {"events"}, {"create", "patch"}),
+      rbac_rule({""}, {"persistentvolumeclaims"}, {"delete"}),
+      rbac_rule({""}, {"events"}, {"create", "patch"}),
       // Fixed addresses: the controller is one of those who give them.
-      rule({api::kVk8sGroup}, {"vnodeippools"}, {"get", "list", "watch"}),
-      rule({api::kVk8sGroup}, {"vnodeippools/status"}, {"patch"}),
-      rule({api::kVk8sGroup}, {"ipallocations"},
-           {"get", "list", "watch", "create", "update", "patch", "delete"}),
+      rbac_rule({api::kVk8sGroup}, {"vnodeippools"}, {"get", "list", "watch"}),
+      rbac_rule({api::kVk8sGroup}, {"vnodeippools/status"}, {"patch"}),
+      rbac_rule({api::kVk8sGroup}, {"ipallocations"},
+                {"get", "list", "watch", "create", "update", "patch", "delete"}),
       // On hosts with Calico's IPAM: what it has, and what it is to leave alone.
-      rule({"crd.projectcalico.org"}, {"ippools", "ipamblocks", "ipamconfigs"}, {"get", "list"}),
-      rule({"crd.projectcalico.org"}, {"ipreservations"}, {"get", "create", "update", "patch"}),
+      rbac_rule({"crd.projectcalico.org"}, {"ippools", "ipamblocks", "ipamconfigs"},
+                {"get", "list"}),
+      rbac_rule({"crd.projectcalico.org"}, {"ipreservations"},
+                {"get", "create", "update", "patch"}),
   };
-}
-
-JsonObject binding(std::string_view kind, std::string_view role_kind,
-                   std::string_view namespace_name) {
-  JsonObject out = object_of("rbac.authorization.k8s.io/v1", kind, kControllerName, namespace_name);
-  out["roleRef"] = JsonObject{{"apiGroup", "rbac.authorization.k8s.io"},
-                              {"kind", Json(role_kind)},
-                              {"name", Json(kControllerName)}};
-  out["subjects"] = JsonArray{JsonObject{{"kind", "ServiceAccount"},
-                                         {"name", Json(kControllerName)},
-                                         {"namespace", Json(kSystemNamespace)}}};
-  return out;
-}
-
-JsonObject probe(std::string_view path, int period_seconds) {
-  JsonObject http;
-  http["path"] = path;
-  http["port"] = "metrics";
-  http["scheme"] = "HTTPS";
-  JsonObject out;
-  out["httpGet"] = std::move(http);
-  out["periodSeconds"] = period_seconds;
-  return out;
 }
 
 JsonObject container() {
@@ -111,34 +61,20 @@ JsonObject container() {
   out["args"] = JsonArray{"--leader-elect", "--metrics-address=0.0.0.0:10301",
                           Json(fmt::format("--config={}/config.toml", kConfigFolder))};
   out["ports"] = JsonArray{JsonObject{{"name", "metrics"}, {"containerPort", 10301}}};
-  out["livenessProbe"] = probe("/healthz", 20);
-  out["readinessProbe"] = probe("/readyz", 5);
+  out["livenessProbe"] = https_probe("/healthz", "metrics", 20);
+  out["readinessProbe"] = https_probe("/readyz", "metrics", 5);
   out["resources"] = JsonObject{{"limits", std::move(limits)}, {"requests", std::move(requests)}};
   out["volumeMounts"] = JsonArray{
       JsonObject{{"name", "config"}, {"mountPath", Json(kConfigFolder)}, {"readOnly", true}}};
-  out["securityContext"] = JsonObject{{"allowPrivilegeEscalation", false},
-                                      {"readOnlyRootFilesystem", true},
-                                      {"capabilities", JsonObject{{"drop", JsonArray{"ALL"}}}}};
+  out["securityContext"] = unprivileged_container_context();
   return out;
-}
-
-// It runs beside the host's control plane where there is no other node.
-JsonArray control_plane_tolerations() {
-  JsonObject toleration;
-  toleration["key"] = "node-role.kubernetes.io/control-plane";
-  toleration["operator"] = "Exists";
-  toleration["effect"] = "NoSchedule";
-  return JsonArray{std::move(toleration)};
 }
 
 JsonObject pod_spec() {
   JsonObject out;
   out["serviceAccountName"] = kControllerName;
   out["enableServiceLinks"] = false;
-  out["securityContext"] = JsonObject{{"runAsNonRoot", true},
-                                      {"runAsUser", 65532},
-                                      {"runAsGroup", 65532},
-                                      {"seccompProfile", JsonObject{{"type", "RuntimeDefault"}}}};
+  out["securityContext"] = unprivileged_pod_context();
   out["terminationGracePeriodSeconds"] = 10;
   out["tolerations"] = control_plane_tolerations();
   out["containers"] = JsonArray{container()};
@@ -163,15 +99,15 @@ std::vector<Json> rbac_manifests() {
   cluster_role["rules"] = cluster_rules();
   JsonObject role =
       object_of("rbac.authorization.k8s.io/v1", "Role", kControllerName, kSystemNamespace);
-  role["rules"] =
-      JsonArray{rule({"coordination.k8s.io"}, {"leases"}, {"get", "create", "update", "patch"})};
+  role["rules"] = JsonArray{
+      rbac_rule({"coordination.k8s.io"}, {"leases"}, {"get", "create", "update", "patch"})};
   return {
       object_of("v1", "Namespace", kSystemNamespace),
       object_of("v1", "ServiceAccount", kControllerName, kSystemNamespace),
       std::move(cluster_role),
-      binding("ClusterRoleBinding", "ClusterRole", {}),
+      rbac_binding(kControllerName, "ClusterRoleBinding", "ClusterRole", {}),
       std::move(role),
-      binding("RoleBinding", "Role", kSystemNamespace),
+      rbac_binding(kControllerName, "RoleBinding", "Role", kSystemNamespace),
   };
 }
 

@@ -11,6 +11,7 @@ namespace vk8s::controller {
 
 inline constexpr std::string_view kSystemNamespace = "vk8s-system";
 inline constexpr std::string_view kControllerName = "vk8s-controller-manager";
+inline constexpr std::string_view kIpManagerName = "vk8s-ip-manager";
 inline constexpr std::string_view kConfigMap = "vk8s-controller-config";
 inline constexpr std::string_view kControllerImage = "vk8s/controller:v0.1.0";
 inline constexpr std::string_view kFieldManager = "vk8s-controller";
@@ -26,5 +27,7 @@ std::vector<Json> crd_manifests();  // all of them
 // Namespace, ServiceAccount, ClusterRole, Role and their bindings.
 std::vector<Json> rbac_manifests();
 std::vector<Json> deployment_manifests();
+// All of vk8s-ip-manager: ServiceAccount, rights, Service, and the Deployment, which is last.
+std::vector<Json> ip_manager_manifests();
 
 }  // namespace vk8s::controller

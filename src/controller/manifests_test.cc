@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "controller/chart.h"
 #include "controller/generate_command.h"
 #include "controller/generated_files.h"
 #include "sys/file.h"
@@ -20,7 +21,11 @@ TEST(Manifests, AreThoseThatAreCommitted) {
 }
 
 TEST(Manifests, GiveNoRightBeyondNeed) {
-  for (const Json& manifest : rbac_manifests()) {
+  std::vector<Json> manifests = rbac_manifests();
+  for (Json& manifest : ip_manager_manifests()) {
+    manifests.push_back(std::move(manifest));
+  }
+  for (const Json& manifest : manifests) {
     const JsonArray* rules = base::get_array(manifest, "rules");
     for (const Json& rule : rules == nullptr ? JsonArray() : *rules) {
       const std::string text = base::to_string(rule);
@@ -33,12 +38,30 @@ TEST(Manifests, GiveNoRightBeyondNeed) {
   }
 }
 
-TEST(Manifests, RunTheControllerWithoutPrivileges) {
-  const Json pod = *base::find(deployment_manifests().back(), "spec.template.spec");
-  EXPECT_EQ(base::get_bool(pod, "securityContext.runAsNonRoot"), true);
-  EXPECT_EQ(base::get_bool(pod, "containers.0.securityContext.readOnlyRootFilesystem"), true);
-  EXPECT_EQ(base::get_bool(pod, "containers.0.securityContext.allowPrivilegeEscalation"), false);
-  EXPECT_EQ(base::get_string(pod, "containers.0.securityContext.capabilities.drop.0"), "ALL");
+TEST(Manifests, RunTheProgramsWithoutPrivileges) {
+  for (const Json& deployment : {deployment_manifests().back(), ip_manager_manifests().back()}) {
+    const Json pod = *base::find(deployment, "spec.template.spec");
+    EXPECT_EQ(base::get_bool(pod, "securityContext.runAsNonRoot"), true);
+    EXPECT_EQ(base::get_bool(pod, "containers.0.securityContext.readOnlyRootFilesystem"), true);
+    EXPECT_EQ(base::get_bool(pod, "containers.0.securityContext.allowPrivilegeEscalation"), false);
+    EXPECT_EQ(base::get_string(pod, "containers.0.securityContext.capabilities.drop.0"), "ALL");
+  }
+}
+
+TEST(Manifests, LetTheIpManagerReadNoSecretButItsCa) {
+  for (const Json& manifest : ip_manager_manifests()) {
+    const bool is_cluster_wide = base::get_string(manifest, "kind") == "ClusterRole";
+    const JsonArray* rules = base::get_array(manifest, "rules");
+    for (const Json& rule : rules == nullptr ? JsonArray() : *rules) {
+      const std::string text = base::to_string(rule);
+      if (text.find("\"secrets\"") != std::string::npos) {
+        EXPECT_FALSE(is_cluster_wide) << text;
+        EXPECT_TRUE(text.find("\"get\"") == std::string::npos ||
+                    base::get_string(rule, "resourceNames.0") == "vk8s-ip-manager-ca")
+            << text;
+      }
+    }
+  }
 }
 
 // Walks the schema: what CEL cost is estimated from must be bounded.
@@ -79,9 +102,12 @@ TEST(GenerateCommand, NamesWhatThereIs) {
   EXPECT_TRUE(generate("crd"));
   EXPECT_TRUE(generate("rbac"));
   EXPECT_TRUE(generate("manager"));
+  EXPECT_TRUE(generate("ip-manager"));
+  EXPECT_TRUE(generate("openapi"));
   const auto none = generate("everything");
   ASSERT_FALSE(none);
-  EXPECT_NE(none.error().message().find("crd, rbac, manager, chart and api"), std::string::npos);
+  EXPECT_NE(none.error().message().find("crd, rbac, manager, ip-manager, chart, api and openapi"),
+            std::string::npos);
   const auto several = generate("chart");
   ASSERT_FALSE(several);
   EXPECT_NE(several.error().message().find("--into"), std::string::npos);
@@ -101,7 +127,7 @@ TEST(GenerateCommand, WritesFilesToTheirPlaces) {
 }
 
 TEST(Chart, HasAValueAtEachPlaceholder) {
-  for (const GeneratedFile& file : generated_files()) {
+  for (const GeneratedFile& file : chart_files()) {
     EXPECT_EQ(file.content.find("\"$"), std::string::npos)
         << file.path << ": this place in a manifest has changed, see kPlaceholders";
   }
