@@ -53,7 +53,8 @@ Json to_json(const host::HostStatus& status) {
   }
   return JsonObject{{"exists", status.exists},        {"name", status.name},
                     {"apiServer", status.api_server}, {"kubeconfig", status.kubeconfig},
-                    {"registry", status.registry},    {"nodes", std::move(nodes)}};
+                    {"registry", status.registry},    {"addressPool", status.address_pool},
+                    {"nodes", std::move(nodes)}};
 }
 
 void print_status(Session& session, const host::HostStatus& status, OutputFormat format) {

@@ -387,6 +387,7 @@ Result<HostStatus> HostCluster::status() {
   if (!settings.registry_rootfs.empty()) {
     status.registry = fmt::format("{}:{}", plan.registry.address, kRegistryReadPort);
   }
+  status.address_pool = plan.address_pool;
   std::vector<ReadableNode> running;
   for (const NodePlan& node : plan.nodes) {
     const ContainerStatus container = VK8S_TRY(runc.status(node.container.id));

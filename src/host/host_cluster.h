@@ -56,8 +56,9 @@ struct HostStatus {
   bool exists = false;  // there is state of a host
   std::string name;
   std::string api_server;
-  std::string kubeconfig;  // its path
-  std::string registry;    // "198.18.0.2:5000", or ""
+  std::string kubeconfig;    // its path
+  std::string registry;      // "198.18.0.2:5000", or ""
+  std::string address_pool;  // for pods that keep their addresses, "198.19.96.0/19", or ""
   std::vector<HostNodeStatus> nodes;
 };
 

@@ -59,6 +59,16 @@ Result<std::string> text_at(const Json& json, std::string_view key) {
   return std::string(*text);
 }
 
+Result<std::string> plan_address_pool(const Cidr& pods, const std::vector<NodePlan>& nodes) {
+  const Cidr quarter = VK8S_TRY(pods.subnet(pods.prefix_length() + 2, 3));
+  for (const NodePlan& node : nodes) {
+    if (VK8S_TRY(Cidr::parse(node.pod_cidr)).overlaps(quarter)) {
+      return std::string();
+    }
+  }
+  return quarter.to_string();
+}
+
 }  // namespace
 
 Status validate(const HostSettings& settings) {
@@ -144,6 +154,7 @@ Result<HostPlan> make_plan(const HostSettings& settings, const std::string& stat
                           .pod_cidr = own_pods.to_string()});
   }
   plan.api_server = fmt::format("https://{}:6443", plan.nodes.front().container.address);
+  plan.address_pool = VK8S_TRY(plan_address_pool(pods, plan.nodes));
   return plan;
 }
 

@@ -63,6 +63,9 @@ struct HostPlan {
   std::string run_folder;  // "/run/vk8s-host": gone after a reboot
   std::string state_folder;
   std::string api_server;  // "https://198.18.0.10:6443"
+  // For pods that keep their addresses: the upper quarter of the pod network, which the
+  // nodes' own networks do not reach; "" where they do.
+  std::string address_pool;
   ContainerPlan registry;  // whether it is wanted or not
   std::vector<NodePlan> nodes;
 };

@@ -96,6 +96,20 @@ TEST(HostPlan, GivesEachNodeItsOwnNames) {
   EXPECT_EQ(addresses.size(), 66U);
 }
 
+TEST(HostPlan, KeepsTheUpperQuarterOfThePodNetworkForFixedAddresses) {
+  HostSettings wanted = settings();
+  wanted.node_count = 64;
+  EXPECT_EQ(make_plan(wanted, "/state")->address_pool, "198.19.96.0/19");
+  wanted.pod_network_cidr = "198.19.0.0/22";
+  wanted.node_count = 3;
+  EXPECT_EQ(make_plan(wanted, "/state")->address_pool, "198.19.3.0/24");
+  wanted.node_count = 4;
+  EXPECT_EQ(make_plan(wanted, "/state")->address_pool, "");
+  wanted.pod_network_cidr = "198.19.0.0/24";
+  wanted.node_count = 1;
+  EXPECT_EQ(make_plan(wanted, "/state")->address_pool, "");
+}
+
 TEST(HostPlan, MakesValidNodeConfigurations) {
   HostSettings wanted = settings();
   wanted.node_count = 2;
