@@ -8,7 +8,8 @@
 #
 #   IMAGE-REGISTRY          host[:port][/path], without a scheme, that every node can pull from
 #   IP-RESERVATION-RANGE    addresses that the installation may give away, FIRST-LAST or a CIDR
-#                           block, IPv4 or IPv6; kept in ConfigMap vk8s-system/vk8s-ip-reservation
+#                           block, IPv4 or IPv6: VNodeIPPool "default"; kept as it was given in
+#                           ConfigMap vk8s-system/vk8s-ip-reservation
 #
 # Registry:
 #   --registry-ca FILE      PEM of who signed its certificate, for the push and for the nodes of
@@ -119,7 +120,11 @@ check_installed() {
     -n "$SYSTEM" deployment/vk8s-controller-manager)
   [[ $manager != Helm ]] || die "the operator was installed by Helm" \
     "upgrade it with 'helm upgrade', or remove it first with 'helm uninstall'"
-  stored=$(stored_range)
+  stored=$(stored_range) || die "ConfigMap $RESERVATION cannot be read" "the message above says why"
+  if [[ -z $stored ]]; then
+    stored=$(pool_ranges) ||
+      die "VNodeIPPool \"default\" cannot be read" "the message above says why"
+  fi
   if [[ -n $stored && -z $REPLACE_RANGE ]] && ! is_same_range "$stored" "$RANGE"; then
     die "address range \"$RANGE\": \"$stored\" is stored, and addresses of it may be in use" \
       "give \"$stored\" again, or add --replace-range"
@@ -165,9 +170,14 @@ deploy() {
   "$REPO/scripts/deploy.sh" "${options[@]}" "${DEPLOY_OPTIONS[@]}"
 }
 
-# Key "range": the range as it was given first.
+# The pool may have been edited since: only another range is written over it. Key "range" of the
+# ConfigMap: the range as it was given first.
 store_range() {
-  if is_same_range "$(stored_range)" "$RANGE"; then return; fi
+  if is_same_range "$(stored_range)" "$RANGE"; then
+    ensure_pool "$RANGE"
+    return
+  fi
+  apply_pool "$RANGE"
   apply -f - <<EOF
 apiVersion: v1
 kind: ConfigMap

@@ -18,6 +18,7 @@
 # Environment: VK8S_HOST_STATE_DIR, where the host keeps its state (default /var/lib/vk8s-host).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/scripts/lib.sh"
+. "$REPO/scripts/cluster.sh"
 
 PHASES=(prerequisites programs images host operator cluster)
 NODES=1
@@ -86,7 +87,8 @@ run_programs() {
   group "upstream programs" upstream_programs
   find_kubectl
   phase "C++ programs" "the log names the file that does not compile" \
-    cmake_build "$BUILD_DIR" release "C++ programs" vk8s-agent vk8s-controller kubectl-vk8s pause
+    cmake_build "$BUILD_DIR" release "C++ programs" vk8s-agent vk8s-controller vk8s-ip-manager \
+    kubectl-vk8s pause
 }
 
 run_images() {
@@ -105,14 +107,26 @@ run_host() {
   group "embedded host" host_up
 }
 
+# host_status KEY: of 'host status', a text.
+host_status() { "$CLI" host status -o json | sed -n 's/.*"'"$1"'": *"\([^"]*\)".*/\1/p'; }
+
 # Where the host's registry is read, "198.18.0.2:5000".
-registry() { "$CLI" host status -o json | sed -n 's/.*"registry": *"\([^"]*\)".*/\1/p'; }
+registry() { host_status registry; }
 
 # By the client certificate that `host up` made for this machine's administrator.
 push_images() {
   "$REPO/images/push.sh" --build-dir "$BUILD_DIR" --pull-registry "$1" \
     --cert-dir "$VK8S_HOST_STATE_DIR/registry-credentials" "${1%:*}:5001" controller busybox \
     vnode "${VERSIONS[@]/#/vnode-}"
+}
+
+# Fixed addresses are those of the pod network that the host's nodes leave alone.
+address_pool() {
+  local range
+  range=$(host_status addressPool)
+  if [[ -n $range ]]; then
+    phase "address pool $range" "the log has the API server's answer" ensure_pool "$range"
+  fi
 }
 
 run_operator() {
@@ -126,6 +140,7 @@ run_operator() {
   done
   "$REPO/scripts/deploy.sh" --controller-image "${images[0]}" "${vnode_images[@]}" \
     --registry-mirror "https://$registry" --registry-ca "$VK8S_HOST_STATE_DIR/pki/ca.crt"
+  address_pool
 }
 
 # Its own live view: a line a node on a terminal, a line a change elsewhere.

@@ -77,7 +77,7 @@ kind_of() {
 programs_of() {
   case $(kind_of "$1") in
     vnode) printf '%s\n' vk8s-agent pause ;;
-    controller) printf '%s\n' vk8s-controller ;;
+    controller) printf '%s\n' vk8s-controller vk8s-ip-manager ;;
     registry | busybox) ;;
     *) die "image '$1' is not known" "use one of: ${NAMES[*]}" ;;
   esac
@@ -165,7 +165,10 @@ stage_vnode() {
   strip -o "$context/vk8s-agent" "$BUILD_DIR/bin/vk8s-agent"
 }
 
-stage_controller() { strip -o "$1/vk8s-controller" "$BUILD_DIR/bin/vk8s-controller"; }
+stage_controller() {
+  local program
+  for program in $(programs_of controller); do strip -o "$1/$program" "$BUILD_DIR/bin/$program"; done
+}
 
 stage_registry() (
   cp "$REPO/images/registry/config.yml" "$1/"

@@ -21,11 +21,12 @@ CLUSTER_RIGHTS=(
   "patch customresourcedefinitions.apiextensions.k8s.io" "patch namespaces"
   "patch clusterroles.rbac.authorization.k8s.io" "escalate clusterroles.rbac.authorization.k8s.io"
   "patch clusterrolebindings.rbac.authorization.k8s.io" "bind clusterroles.rbac.authorization.k8s.io"
+  "patch vnodeippools.vk8s.sktelecom.com"
 )
 SYSTEM_RIGHTS=(
   "patch serviceaccounts" "patch roles.rbac.authorization.k8s.io"
   "patch rolebindings.rbac.authorization.k8s.io" "patch configmaps" "delete configmaps"
-  "patch secrets" "delete secrets" "patch deployments.apps" "watch deployments.apps"
+  "patch secrets" "delete secrets" "patch services" "patch deployments.apps" "watch deployments.apps"
   "patch pods" "watch pods" "delete pods"
 )
 

@@ -3,7 +3,7 @@
 #
 # Environment: KUBECTL (default kubectl), KUBECONFIG.
 
-export SYSTEM=vk8s-system CRD=vk8s.vk8s.sktelecom.com
+export SYSTEM=vk8s-system CRD=vk8s.vk8s.sktelecom.com POOL_CRD=vnodeippools.vk8s.sktelecom.com
 
 kubectl() { command "${KUBECTL:-kubectl}" "$@"; }
 
@@ -34,6 +34,32 @@ jsonpath() {
 
 # The first document of the rights is the namespace.
 ensure_namespace() { sed '/^---$/,$d' "$REPO/config/rbac/rbac.yaml" | apply -f -; }
+
+# pool_ranges: those of VNodeIPPool "default", with spaces between; nothing where there is none, or
+# no such kind yet.
+pool_ranges() {
+  local crd
+  crd=$(kubectl get "crd/$POOL_CRD" --ignore-not-found -o name) || return 1
+  if [[ -z $crd ]]; then return; fi
+  jsonpath '{.spec.ranges[*]}' "$POOL_CRD/default"
+}
+
+# apply_pool RANGE: VNodeIPPool "default" of that range alone.
+apply_pool() {
+  apply -f - <<EOF
+apiVersion: vk8s.sktelecom.com/v1alpha1
+kind: VNodeIPPool
+metadata: {name: default}
+spec: {ranges: ["$1"]}
+EOF
+}
+
+# ensure_pool RANGE: the same, but one that is there stays as it is.
+ensure_pool() {
+  local ranges
+  ranges=$(pool_ranges) || return 1
+  if [[ -z $ranges ]]; then apply_pool "$1"; fi
+}
 
 # check_authfile FLAG FILE: ends the script where FILE holds no credentials.
 check_authfile() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the operator on the cluster of the current kubeconfig (CRD, rights, controller), or
-# brings an older installation up to date, and waits until it is ready.
+# Installs the operator on the cluster of the current kubeconfig (CRDs, rights, controller,
+# ip-manager), or brings an older installation up to date, and waits until it is ready.
 #
 #   scripts/deploy.sh --controller-image REFERENCE --vnode-image VERSION=REFERENCE...
 #                     [--registry-mirror URL] [--registry-ca FILE] [--authfile FILE]
@@ -85,7 +85,7 @@ patches:
 EOF
   if [[ -z $AUTHFILE ]]; then return; fi
   cat <<EOF
-- target: {kind: ServiceAccount, name: vk8s-controller-manager}
+- target: {kind: ServiceAccount, name: vk8s-controller-manager|vk8s-ip-manager}
   patch: '[{"op": "add", "path": "/imagePullSecrets", "value": [{"name": "$PULL_SECRET"}]}]'
 secretGenerator:
 - name: $PULL_SECRET
@@ -97,7 +97,7 @@ EOF
 }
 
 deploy() {
-  local folder checksum
+  local folder checksum deployment
   keep_other_versions
   folder=$(mktemp -d)
   # shellcheck disable=SC2064  # the path is meant as it is now
@@ -109,8 +109,10 @@ deploy() {
   checksum=$(cat "$folder/config.toml" ${REGISTRY_CA:+"$REGISTRY_CA"} | sha256sum | cut -d ' ' -f 1)
   overlay "$checksum" >"$folder/kustomization.yaml"
   apply -k "$folder"
-  kubectl wait --for=condition=Established --timeout="${TIMEOUT}s" "crd/$CRD"
-  kubectl -n "$SYSTEM" rollout status deployment/vk8s-controller-manager --timeout="${TIMEOUT}s"
+  kubectl wait --for=condition=Established --timeout="${TIMEOUT}s" "crd/$CRD" "crd/$POOL_CRD"
+  for deployment in vk8s-controller-manager vk8s-ip-manager; do
+    kubectl -n "$SYSTEM" rollout status "deployment/$deployment" --timeout="${TIMEOUT}s"
+  done
   if [[ -z $AUTHFILE ]]; then
     kubectl -n "$SYSTEM" delete secret "$PULL_SECRET" --ignore-not-found
   fi

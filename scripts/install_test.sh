@@ -9,7 +9,7 @@ trap 'rm -rf -- "$FOLDER"' EXIT
 FAILED=0
 # Logs of these runs are not those of the user's.
 export VK8S_CACHE=$FOLDER/cache KUBECTL=$FOLDER/kubectl
-export FAKE_VERSION FAKE_NODES FAKE_DENIED FAKE_EVENTS FAKE_FINDINGS FAKE_CLUSTERS FAKE_BROKEN FAKE_CONFIG
+export FAKE_VERSION FAKE_NODES FAKE_DENIED FAKE_EVENTS FAKE_FINDINGS FAKE_CLUSTERS FAKE_BROKEN FAKE_CONFIG FAKE_RANGE FAKE_POOL
 
 cat >"$KUBECTL" <<'EOF'
 #!/usr/bin/env bash
@@ -27,8 +27,10 @@ case $* in
   *configmap/vk8s-controller-config)
     if [[ -n $FAKE_BROKEN ]]; then echo timeout >&2 && exit 1; else printf '%s' "$FAKE_CONFIG"; fi
     ;;
+  *configmap/vk8s-ip-reservation) printf '%s' "$FAKE_RANGE" ;;
+  *vnodeippools.vk8s.sktelecom.com/default) printf '%s' "$FAKE_POOL" ;;
   apply*' -k '*) cp "${!#}/config.toml" "${KUBECTL%/*}/config.toml" ;;
-  apply*) cat >/dev/null ;;
+  apply*) cat >>"${KUBECTL%/*}/applied" ;;
   *delete*) printf '%s\n' "$*" >>"${KUBECTL%/*}/deleted" ;;
 esac
 EOF
@@ -109,18 +111,59 @@ check_node_images() {
   FAKE_CONFIG=''
 }
 
-# A registry that has every image: install.sh builds none.
-check_versions_installed() {
-  local digest install
-  digest=sha256:$(printf '0%.0s' {1..64})
+# A registry that has every image: install.sh builds none. Sets DIGEST and INSTALL.
+play_registry() {
+  DIGEST=sha256:$(printf '0%.0s' {1..64})
   mkdir -p "$FOLDER/bin"
-  printf '#!/bin/sh\necho %s\n' "$digest" >"$FOLDER/bin/skopeo"
+  printf '#!/bin/sh\necho %s\n' "$DIGEST" >"$FOLDER/bin/skopeo"
   chmod +x "$FOLDER/bin/skopeo"
-  install=(env "PATH=$FOLDER/bin:$PATH" ./install.sh --skip-node-checks)
+  INSTALL=(env "PATH=$FOLDER/bin:$PATH" ./install.sh --skip-node-checks)
   FAKE_VERSION=v1.37.2 FAKE_NODES='a\tlinux\t6.1.0\t10.0.0.1\n' FAKE_DENIED=
-  passes "${install[@]}" --version 1.36 --version 1.37 --version 1.36 r.example:5000 10.0.1.0/24
-  configured "vnode-image = [\"1.37=r.example:5000/vk8s/vnode@$digest\", \"1.36=r.example:5000/vk8s/vnode@$digest\"]"
-  says "Kubernetes '1.2' is not in upstream/releases" "${install[@]}" --version 1.2 r.example:5000 10.0.1.0/24
+}
+
+# applied WORDS...: what the last install.sh has applied holds each of them, and no WORDS = nothing
+# of a pool or a range.
+applied() {
+  local words
+  if (($# == 0)) && grep -q -e VNodeIPPool -e 'range:' "$FOLDER/applied"; then
+    wrong "applied: $(<"$FOLDER/applied")"
+  fi
+  for words in "$@"; do
+    grep -qF "$words" "$FOLDER/applied" || wrong "not applied: $words; but $(<"$FOLDER/applied")"
+  done
+  : >"$FOLDER/applied"
+}
+
+check_range_installed() {
+  local pool='spec: {ranges: ["10.0.1.0/24"]}' range='data: {range: "10.0.1.0/24"}'
+  play_registry
+  : >"$FOLDER/applied"
+  passes "${INSTALL[@]}" r.example:5000 10.0.1.0/24
+  applied "$pool" "$range"
+  FAKE_RANGE=10.0.1.0-10.0.1.255 FAKE_POOL='10.0.1.0/25 10.0.9.7'
+  passes "${INSTALL[@]}" r.example:5000 10.0.1.0/24
+  applied
+  # An installation of before there were pools.
+  FAKE_POOL='' passes "${INSTALL[@]}" r.example:5000 10.0.1.0/24
+  applied "$pool"
+  FAKE_RANGE=10.0.2.0/24 FAKE_POOL=10.0.2.0/24
+  says '"10.0.2.0/24" is stored' "${INSTALL[@]}" r.example:5000 10.0.1.0/24
+  applied
+  passes "${INSTALL[@]}" --replace-range r.example:5000 10.0.1.0/24
+  applied "$pool" "$range"
+  # A pool that somebody else has made.
+  FAKE_RANGE=
+  says '"10.0.2.0/24" is stored' "${INSTALL[@]}" r.example:5000 10.0.1.0/24
+  FAKE_POOL='10.0.1.0/25 10.0.1.128/25' says 'is stored' "${INSTALL[@]}" r.example:5000 10.0.1.0/24
+  FAKE_BROKEN=yes says 'cannot be read' "${INSTALL[@]}" r.example:5000 10.0.1.0/24
+  FAKE_POOL=
+}
+
+check_versions_installed() {
+  play_registry
+  passes "${INSTALL[@]}" --version 1.36 --version 1.37 --version 1.36 r.example:5000 10.0.1.0/24
+  configured "vnode-image = [\"1.37=r.example:5000/vk8s/vnode@$DIGEST\", \"1.36=r.example:5000/vk8s/vnode@$DIGEST\"]"
+  says "Kubernetes '1.2' is not in upstream/releases" "${INSTALL[@]}" --version 1.2 r.example:5000 10.0.1.0/24
 }
 
 check_arguments() {
@@ -139,6 +182,7 @@ check_arguments() {
 }
 
 check_uninstall() {
+  local file
   FAKE_VERSION=v1.37.2 FAKE_CLUSTERS='team-a/one (Running)\n'
   : >"$FOLDER/deleted"
   says 'virtual cluster team-a/one (Running)' ./uninstall.sh
@@ -146,9 +190,11 @@ check_uninstall() {
   FAKE_BROKEN=yes FAKE_CLUSTERS='' says 'cannot be listed' ./uninstall.sh --force
   [[ ! -s $FOLDER/deleted ]] || wrong "uninstall.sh takes an error for 'no clusters'"
   FAKE_CLUSTERS='' passes ./uninstall.sh --keep-crds
-  ! grep -q crd/vk8s.yaml "$FOLDER/deleted" || wrong "--keep-crds deletes the CRD"
+  ! grep -q config/crd/ "$FOLDER/deleted" || wrong "--keep-crds deletes a CRD"
   FAKE_CLUSTERS='' passes ./uninstall.sh
-  grep -q crd/vk8s.yaml "$FOLDER/deleted" || wrong "uninstall.sh leaves the CRD"
+  for file in config/crd/*.yaml config/ip-manager/ip-manager.yaml config/rbac/rbac.yaml; do
+    grep -q "$file" "$FOLDER/deleted" || wrong "uninstall.sh leaves what is in $file"
+  done
 }
 
 # What `host up` raises is what an installation asks for.
@@ -178,5 +224,6 @@ check_cluster
 check_nodes
 check_node_images
 check_versions_installed
+check_range_installed
 check_uninstall
 ((FAILED == 0)) || die "install.sh, uninstall.sh or their scripts are wrong in the places above"
