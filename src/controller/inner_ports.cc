@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "controller/manifests.h"
@@ -32,6 +33,12 @@ std::string wanted_ports(const Cluster& cluster) {
   return out;
 }
 
+std::optional<int> port_number(const Json& object, std::string_view path) {
+  const auto number = base::get_int(object, path);
+  return number && *number >= 1 && *number <= 65535 ? std::optional(static_cast<int>(*number))
+                                                    : std::nullopt;
+}
+
 const Json* port_named_by(const api::PortSpec& wanted, const Json& target) {
   const JsonArray* ports = base::get_array(target, "spec.ports");
   if (ports == nullptr || ports->empty()) {
@@ -42,14 +49,14 @@ const Json* port_named_by(const api::PortSpec& wanted, const Json& target) {
       return &port;
     }
   }
-  return ports->size() == 1 ? &ports->front() : nullptr;
+  return ports->size() == 1 && port_number(ports->front(), "port") ? &ports->front() : nullptr;
 }
 
 }  // namespace
 
 Result<Json> inner_port_service(const api::PortSpec& wanted, const Json& target) {
-  const Json* selector = base::find(target, "spec.selector");
-  if (selector == nullptr) {
+  const JsonObject* selector = base::get_object(target, "spec.selector");
+  if (selector == nullptr || selector->empty()) {
     return fail(
         Errc::kInvalidArgument,
         "spec.ports[{}].service {}: that Service has no selector, so nobody knows its pods: "
@@ -60,15 +67,15 @@ Result<Json> inner_port_service(const api::PortSpec& wanted, const Json& target)
   if (port == nullptr) {
     return fail(
         Errc::kInvalidArgument,
-        "spec.ports[{}].service {}: that Service has several ports and none is {}: set port "
-        "to one of them",
+        "spec.ports[{}].service {}: that Service has not exactly one port, and none is {}: set "
+        "port to one of them",
         wanted.name, wanted.service, wanted.port);
   }
   JsonObject inner_port;
   inner_port["name"] = wanted.name;
   inner_port["protocol"] = wanted.protocol;
-  inner_port["port"] = *base::find(*port, "port");
-  if (const Json* to = base::find(*port, "targetPort")) {
+  inner_port["port"] = port_number(*port, "port").value_or(wanted.port);
+  if (const Json* to = base::find(*port, "targetPort"); to != nullptr && !to->is_structured()) {
     inner_port["targetPort"] = *to;
   }
   JsonObject spec;
@@ -85,6 +92,10 @@ Result<Json> inner_port_service(const api::PortSpec& wanted, const Json& target)
   out["metadata"] = std::move(metadata);
   out["spec"] = std::move(spec);
   return out;
+}
+
+std::optional<int> inner_node_port(const Json& service) {
+  return port_number(service, "spec.ports.0.nodePort");
 }
 
 InnerNodePorts open_inner_ports(const api::Vk8sSpec& spec, const Json* ports_service) {
@@ -188,10 +199,9 @@ InnerPorts::Outcome InnerPorts::look(const Cluster& cluster) {
   }
   const auto services = inner_.run(key, std::move(applies));
   for (std::size_t i = 0; i < services.size(); ++i) {
-    const auto node_port =
-        services[i] ? base::get_int(*services[i], "spec.ports.0.nodePort") : std::nullopt;
+    const auto node_port = services[i] ? inner_node_port(*services[i]) : std::nullopt;
     if (node_port) {
-      out.ports[applied[i]->name] = static_cast<int>(*node_port);
+      out.ports[applied[i]->name] = *node_port;
     } else {
       complain(fmt::format("spec.ports[{}].service {}: {}", applied[i]->name, applied[i]->service,
                            services[i] ? "no port was assigned" : services[i].error().message()));

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -15,8 +16,12 @@
 namespace vk8s::controller {
 
 // The inner Service for a port, given the Service that it names. kInvalidArgument
-// where that has no selector or not that port. Pure.
+// where that has no selector or not that port. Pure; the target is the word of a
+// virtual cluster.
 Result<Json> inner_port_service(const api::PortSpec& port, const Json& target);
+
+// The port of the nodes that its API server has given such a Service. Pure, likewise.
+std::optional<int> inner_node_port(const Json& service);
 
 // Those that the Service of spec.ports on the host leads to already; null = none.
 // Pure.

@@ -50,6 +50,32 @@ TEST(InnerPorts, RefusesServicesItCannotStandFor) {
   EXPECT_THAT(no_port.error().message(), HasSubstr("none is 81"));
 }
 
+// Whoever is root inside may answer anything.
+TEST(InnerPorts, RefusesServicesThatAreNone) {
+  for (const char* spec :
+       {R"({"selector":{"a":"b"},"ports":[{}]})", R"({"selector":{"a":"b"},"ports":[5]})",
+        R"({"selector":{"a":"b"},"ports":[{"port":"80"}]})",
+        R"({"selector":{"a":"b"},"ports":[{"port":70000}]})",
+        R"({"selector":{"a":"b"},"ports":{"port":80}})", R"({"selector":{"a":"b"},"ports":[]})",
+        R"({"selector":[1],"ports":[{"port":80}]})", R"({"selector":{},"ports":[{"port":80}]})",
+        "7"}) {
+    EXPECT_FALSE(inner_port_service(port_spec(443), target(spec))) << spec;
+  }
+}
+
+TEST(InnerPorts, TakesOnlyAPortForTheNodesPort) {
+  const auto node_port = [](const char* ports) {
+    return inner_node_port(
+        base::parse_json(std::string(R"({"spec":{"ports":)") + ports + "}}").value());
+  };
+  EXPECT_EQ(node_port(R"([{"nodePort":30123}])"), 30123);
+  for (const char* ports :
+       {"[]", "7", R"([{}])", R"([{"nodePort":"30123"}])", R"([{"nodePort":-1}])",
+        R"([{"nodePort":0}])", R"([{"nodePort":4294997419}])", R"([{"nodePort":1.5}])"}) {
+    EXPECT_EQ(node_port(ports), std::nullopt) << ports;
+  }
+}
+
 TEST(InnerPorts, KnowsWhatTheHostsServiceLeadsToAlready) {
   api::Vk8sSpec spec;
   spec.ports = {port_spec(80)};
