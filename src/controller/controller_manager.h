@@ -18,6 +18,7 @@
 #include "controller/calico_reservation.h"
 #include "controller/inner_cluster.h"
 #include "controller/metrics.h"
+#include "controller/patient_inner_clusters.h"
 #include "controller/reconciler.h"
 #include "ipmanager/allocator.h"
 #include "ipmanager/sweeper.h"
@@ -70,7 +71,8 @@ class ControllerManager {
   BatchClient batch_;
   CachedWorld world_;
   AgentListener agents_;
-  DialledInnerClusters inner_;
+  DialledInnerClusters dialled_inner_;
+  PatientInnerClusters inner_;
   AddressIndex address_index_;
   ipmanager::Allocator allocator_;
   ipmanager::BlockingAllocator blocking_allocator_;
