@@ -112,6 +112,11 @@ Status Agent::create_clients() {
   overlay_ = std::make_unique<Overlay>(loop_, runner_, paths_, config_, log_.child("overlay"));
   probe_paths();
   watch_nodes();
+  if (config_.is_host_node) {
+    static_addresses_ = VK8S_TRY_CONTEXT(
+        StaticAddresses::start(loop_, *client_, *node_client_, paths_, config_, log_),
+        "static addresses");
+  }
   events_ = std::make_unique<kube::EventRecorder>(loop_, *client_, kAgentFieldManager,
                                                   config_.node_name, log_);
   provisioner_ = std::make_unique<LocalProvisioner>(loop_, runner_, *client_, *events_, paths_,
@@ -215,6 +220,9 @@ void Agent::on_api_server_ready() {
     }
   }
   nodes_->start();
+  if (static_addresses_) {
+    static_addresses_->follow_pods([this] { update_overlay(); });
+  }
   provisioner_->start();
 }
 
@@ -275,6 +283,9 @@ void Agent::update_overlay() {
       peer->path_mtu = mtu_probe_->path_mtu(peer->node).value_or(0);
       peers.push_back(*std::move(peer));
     }
+  }
+  if (static_addresses_) {
+    add_static_addresses(static_addresses_->by_node(), config_, peers);
   }
   overlay_->set_peers(std::move(peers));
 }
@@ -372,6 +383,7 @@ void Agent::stop(std::function<void()> stopped) {
   events_.reset();
   control_plane_.reset();
   mtu_probe_.reset();
+  static_addresses_.reset();
   nodes_.reset();
   supervisor_->stop(std::move(stopped));
 }

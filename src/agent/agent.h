@@ -15,6 +15,7 @@
 #include "agent/overlay.h"
 #include "agent/pod_processes.h"
 #include "agent/registry_auth.h"
+#include "agent/static_addresses.h"
 #include "agent/status_server.h"
 #include "agent/supervisor.h"
 #include "base/event_loop.h"
@@ -72,6 +73,7 @@ class Agent {
   // Writes this Node, as the kubelet: NodeRestriction holds it to that one.
   std::unique_ptr<kube::Client> node_client_;
   std::unique_ptr<kube::Informer> nodes_;
+  std::unique_ptr<StaticAddresses> static_addresses_;  // host nodes only
   std::unique_ptr<Overlay> overlay_;
   std::unique_ptr<kube::EventRecorder> events_;
   std::unique_ptr<MtuProbe> mtu_probe_;

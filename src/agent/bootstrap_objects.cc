@@ -46,7 +46,23 @@ BootstrapObject role(const char* name, const std::vector<Rule>& rules) {
                                               {"rules", std::move(all)}}};
 }
 
-std::vector<BootstrapObject> rbac_objects() {
+// Agents: see their peers, provision local volumes. Those of the host confirm addresses
+// that stay, and route to the pods that have one.
+BootstrapObject agent_role(bool is_host) {
+  std::vector<Rule> rules = {
+      {"", {"nodes"}, {"get", "list", "watch"}},
+      {"", {"persistentvolumeclaims"}, {"get", "list", "watch", "patch"}},
+      {"", {"persistentvolumes"}, {"get", "list", "watch", "create", "delete"}},
+      {"storage.k8s.io", {"storageclasses"}, {"get", "list", "watch"}},
+      {"", {"events"}, {"create", "patch"}}};
+  if (is_host) {
+    rules.push_back({"", {"pods"}, {"list", "watch"}});
+    rules.push_back({"vk8s.sktelecom.com", {"ipallocations"}, {"get"}});
+  }
+  return role("vk8s:agent", rules);
+}
+
+std::vector<BootstrapObject> rbac_objects(bool is_host) {
   return {
       binding("vk8s:cluster-admins", "cluster-admin", "Group", "vk8s:cluster-admins"),
       // kubelets renew their client certificates; kube-controller-manager approves.
@@ -59,12 +75,7 @@ std::vector<BootstrapObject> rbac_objects() {
       role("vk8s:coredns", {{"", {"services", "pods", "namespaces"}, {"list", "watch"}},
                             {"discovery.k8s.io", {"endpointslices"}, {"list", "watch"}}}),
       binding("vk8s:coredns", "vk8s:coredns", "User", "vk8s:coredns"),
-      // Agents: see their peers, provision local volumes.
-      role("vk8s:agent", {{"", {"nodes"}, {"get", "list", "watch"}},
-                          {"", {"persistentvolumeclaims"}, {"get", "list", "watch", "patch"}},
-                          {"", {"persistentvolumes"}, {"get", "list", "watch", "create", "delete"}},
-                          {"storage.k8s.io", {"storageclasses"}, {"get", "list", "watch"}},
-                          {"", {"events"}, {"create", "patch"}}}),
+      agent_role(is_host),
       binding("vk8s:agent", "vk8s:agent", "Group", "vk8s:agents"),
       // The controller on the host: labels and taints nodes, drains those that leave,
       // opens spec.ports.
@@ -168,7 +179,7 @@ void add_namespace_defaults(const std::string& ca_pem, std::vector<BootstrapObje
 
 Result<std::vector<BootstrapObject>> bootstrap_objects(const api::NodeConfig& config,
                                                        const std::string& ca_pem) {
-  std::vector<BootstrapObject> objects = rbac_objects();
+  std::vector<BootstrapObject> objects = rbac_objects(config.is_host_node);
   objects.push_back(dns_service(VK8S_TRY(dns_service_ip(config))));
   const std::string listen_ip = VK8S_TRY(dns_listen_ip(config));
   objects.push_back(api::traits_of(config.kubernetes_version).endpoint_slices

@@ -8,6 +8,7 @@
 #include "agent/leaf_certificates.h"
 #include "api/version_catalogue.h"
 #include "base/cidr.h"
+#include "cni/network_config.h"
 
 namespace vk8s::agent {
 namespace {
@@ -113,20 +114,25 @@ ConfigFile hosts_toml(const api::RegistryMirror& mirror, const NodePaths& paths,
 
 std::string cni_conflist(const api::NodeConfig& config, const NodePaths& paths,
                          const NodeFacts& facts) {
+  JsonObject ipam{{"type", "host-local"},
+                  {"dataDir", paths.run + "/cni-ipam"},
+                  {"ranges", JsonArray{JsonArray{JsonObject{{"subnet", config.pod_cidr}}}}},
+                  {"routes", JsonArray{JsonObject{{"dst", "0.0.0.0/0"}}}}};
+  JsonObject ptp{{"type", "ptp"}, {"ipMasq", false}, {"mtu", facts.pod_mtu}};
+  if (config.is_host_node) {
+    ipam["type"] = cni::kPluginName;
+    ipam["delegate"] = "host-local";
+    ipam["socket"] = paths.ipam_socket();
+    ipam["store"] = paths.static_ips();
+    ptp["capabilities"] = JsonObject{{cni::kAnnotationsCapability, true}};
+  }
+  ptp["ipam"] = std::move(ipam);
   return base::to_string(Json{
       {"cniVersion", "1.0.0"},
       {"name", "vk8s"},
       {"plugins",
-       JsonArray{
-           JsonObject{{"type", "ptp"},
-                      {"ipMasq", false},
-                      {"mtu", facts.pod_mtu},
-                      {"ipam",
-                       {{"type", "host-local"},
-                        {"dataDir", paths.run + "/cni-ipam"},
-                        {"ranges", JsonArray{JsonArray{JsonObject{{"subnet", config.pod_cidr}}}}},
-                        {"routes", JsonArray{JsonObject{{"dst", "0.0.0.0/0"}}}}}}},
-           JsonObject{{"type", "portmap"}, {"capabilities", {{"portMappings", true}}}}}}});
+       JsonArray{std::move(ptp),
+                 JsonObject{{"type", "portmap"}, {"capabilities", {{"portMappings", true}}}}}}});
 }
 
 JsonArray taints_json(const std::vector<api::Taint>& taints) {

@@ -113,6 +113,23 @@ TEST(ComponentConfig, CniGivesAddressesOfThePodCidrWithoutMasquerading) {
   EXPECT_EQ(base::get_int(*cni, "plugins.0.mtu"), 1450);
 }
 
+TEST(ComponentConfig, PodsOfTheHostMayHaveAddressesOfTheirOwn) {
+  api::NodeConfig host = config();
+  host.is_host_node = true;
+  const auto cni = base::parse_json(file("/10-vk8s.conflist", host));
+  ASSERT_TRUE(cni);
+  EXPECT_EQ(base::get_string(*cni, "plugins.0.ipam.type"), "vk8s-ipam");
+  EXPECT_EQ(base::get_string(*cni, "plugins.0.ipam.delegate"), "host-local");
+  EXPECT_EQ(base::get_string(*cni, "plugins.0.ipam.socket"), NodePaths().ipam_socket());
+  EXPECT_EQ(base::get_string(*cni, "plugins.0.ipam.store"), NodePaths().static_ips());
+  EXPECT_EQ(base::get_string(*cni, "plugins.0.ipam.ranges.0.0.subnet"), "100.72.3.0/24");
+  EXPECT_EQ(*base::find(*cni, "plugins.0.capabilities"),
+            (Json{{"io.kubernetes.cri.pod-annotations", true}}));
+  const auto inside = base::parse_json(file("/10-vk8s.conflist"));
+  EXPECT_EQ(base::get_string(*inside, "plugins.0.ipam.type"), "host-local");
+  EXPECT_EQ(base::find(*inside, "plugins.0.capabilities"), nullptr);
+}
+
 TEST(ComponentConfig, ProxyModeFollowsTheKernel) {
   EXPECT_THAT(file("/proxy.json"), HasSubstr(R"("mode":"nftables")"));
   NodeFacts old = facts();
@@ -277,6 +294,26 @@ TEST(BootstrapObjects, TheDnsServiceHasItsAddressAndNoSelector) {
     }
   }
   EXPECT_TRUE(found);
+}
+
+TEST(BootstrapObjects, OnlyAgentsOfTheHostSeePodsAndAddresses) {
+  const auto agents_may = [](bool is_host) {
+    api::NodeConfig node = config();
+    node.is_host_node = is_host;
+    const auto objects = bootstrap_objects(node, "CA");
+    EXPECT_TRUE(objects);
+    const auto role = std::find_if(objects->begin(), objects->end(), [](const auto& each) {
+      return each.resource == kube::resources::kClusterRole &&
+             base::get_string(each.object, "metadata.name") == "vk8s:agent";
+    });
+    return base::to_string(*base::find(role->object, "rules"));
+  };
+  for (const char* rule :
+       {R"({"apiGroups":[""],"resources":["pods"],"verbs":["list","watch"]})",
+        R"({"apiGroups":["vk8s.sktelecom.com"],"resources":["ipallocations"],"verbs":["get"]})"}) {
+    EXPECT_THAT(agents_may(true), HasSubstr(rule));
+    EXPECT_THAT(agents_may(false), Not(HasSubstr(rule)));
+  }
 }
 
 TEST(BootstrapObjects, TheStorageClassIsForNodesThatOfferVolumes) {

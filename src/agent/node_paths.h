@@ -27,6 +27,10 @@ struct NodePaths {
   }
   std::string log_folder() const { return state + "/log/vk8s"; }
   std::string etcd_data() const { return state + "/etcd"; }
+  // Of a host node: where its CNI plugin asks, and what the plugin records. In a tmpfs
+  // that ends with the containers whose addresses they are.
+  std::string ipam_socket() const { return run + "/ipam.sock"; }
+  std::string static_ips() const { return run + "/static-ips"; }
   std::string containerd_socket() const { return "/run/containerd/containerd.sock"; }
 };
 

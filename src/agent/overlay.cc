@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
+#include "ipnode/host_routes.h"
 #include "sys/file.h"
 
 namespace vk8s::agent {
@@ -60,6 +62,30 @@ std::optional<OverlayPeer> read_peer(const Json& node, const api::NodeConfig& co
   return valid ? std::optional(std::move(peer)) : std::nullopt;
 }
 
+void add_static_addresses(const ipnode::AddressesByNode& addresses, const api::NodeConfig& config,
+                          std::vector<OverlayPeer>& peers) {
+  const auto network = Cidr::parse(config.pod_network_cidr);
+  const auto is_in = [](const IpAddress& address) {
+    return [&address](const std::string& text) {
+      const auto cidr = Cidr::parse(text);
+      return !cidr || cidr->contains(address);
+    };
+  };
+  const auto is_free = [&](const IpAddress& address) {
+    const auto holds = is_in(address);
+    return network && network->contains(address) && !holds(config.pod_cidr) &&
+           std::none_of(peers.begin(), peers.end(),
+                        [&](const OverlayPeer& peer) { return holds(peer.pod_cidr); });
+  };
+  for (OverlayPeer& peer : peers) {
+    const auto pods = addresses.find(peer.node);
+    if (pods != addresses.end()) {
+      std::copy_if(pods->second.begin(), pods->second.end(),
+                   std::back_inserter(peer.static_addresses), is_free);
+    }
+  }
+}
+
 Result<OverlayState> overlay_state(const api::NodeConfig& config,
                                    const std::vector<OverlayPeer>& peers) {
   const IpAddress own = VK8S_TRY(tunnel_address(config.pod_cidr));
@@ -73,12 +99,19 @@ Result<OverlayState> overlay_state(const api::NodeConfig& config,
     const std::string mac = tunnel_mac(tunnel);
     state.fdb.push_back({.mac = mac, .remote_address = peer.node_ip, .link = link});
     state.neighbours.push_back({.address = tunnel.to_string(), .mac = mac, .link = link});
-    state.routes.push_back({.destination = peer.pod_cidr,
-                            .gateway = tunnel.to_string(),
-                            .link = link,
-                            .source = own.to_string(),
-                            .on_link = true,
-                            .mtu = static_cast<std::uint32_t>(peer.path_mtu)});
+    sys::Route route{.destination = peer.pod_cidr,
+                     .gateway = tunnel.to_string(),
+                     .link = link,
+                     .source = own.to_string(),
+                     .on_link = true,
+                     .mtu = static_cast<std::uint32_t>(peer.path_mtu)};
+    state.routes.push_back(route);
+    for (const IpAddress& address : peer.static_addresses) {
+      route.destination = address.to_string() + "/32";
+      // While a pod moves here, its own interface's route stands above this one.
+      route.metric = ipnode::kStaticRouteMetric;
+      state.routes.push_back(route);
+    }
   }
   return state;
 }
@@ -160,8 +193,9 @@ Status Overlay::apply_links() {
   const std::string link(kOverlayLink);
   for (const sys::Route& route : VK8S_TRY(netlink.list_routes())) {
     if (is_of_overlay(route) &&
-        std::none_of(wanted.routes.begin(), wanted.routes.end(),
-                     [&](const auto& w) { return w.destination == route.destination; })) {
+        std::none_of(wanted.routes.begin(), wanted.routes.end(), [&](const auto& w) {
+          return w.destination == route.destination && w.metric == route.metric;
+        })) {
       VK8S_TRY(netlink.delete_route(route));
     }
   }

@@ -1,5 +1,5 @@
 // The network between the nodes of one cluster: a VXLAN device on each node and,
-// for every other node, a route to its pods, its tunnel end's MAC address and
+// for every other node, routes to its pods, its tunnel end's MAC address and
 // where that is. Nothing is learnt or flooded: all of it follows from the Nodes.
 // Source: RFC 7348; flannel's backend/vxlan for one route, one neighbour and one
 // FDB entry a node.
@@ -18,6 +18,7 @@
 #include "base/cidr.h"
 #include "base/event_loop.h"
 #include "base/log.h"
+#include "ipnode/static_pods.h"
 #include "sys/netlink.h"
 
 namespace vk8s::agent {
@@ -31,12 +32,20 @@ struct OverlayPeer {
   std::string node_ip;
   std::string pod_cidr;
   int path_mtu = 0;  // what the way there carries; 0 = what the device does
+  // Of pods on it that are in no node's pod CIDR.
+  std::vector<IpAddress> static_addresses = {};
   auto operator<=>(const OverlayPeer&) const = default;
 };
 
 // What a Node says of itself; nothing while it has no IPv4 address or no pod CIDR
 // inside the cluster's. Pure.
 std::optional<OverlayPeer> read_peer(const Json& node, const api::NodeConfig& config);
+
+// Adds to each peer the static addresses of its pods. Left out is what lies outside the
+// cluster's pod network or in a node's pod CIDR: a route there would take others'
+// packets. Pure.
+void add_static_addresses(const ipnode::AddressesByNode& addresses, const api::NodeConfig& config,
+                          std::vector<OverlayPeer>& peers);
 
 // A node's tunnel end: the network address of its pods, which no pod has. Pure.
 Result<IpAddress> tunnel_address(const std::string& pod_cidr);

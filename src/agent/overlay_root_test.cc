@@ -33,20 +33,35 @@ Result<UniqueFd> udp_socket(const sys::NetNs& space, const std::string& address,
 class OverlayRootTest : public TwoNodesTest {
  protected:
   // Sends one datagram from left's tunnel end to right's.
-  bool arrives() {
-    const auto receiver = udp_socket(*right_.space, right_.tunnel_address(), 9000);
+  bool arrives() { return arrives(right_.tunnel_address()); }
+  // To an address that right has.
+  bool arrives(const std::string& address) {
+    const auto receiver = udp_socket(*right_.space, address, 9000);
     const auto sender = udp_socket(*left_.space, left_.tunnel_address(), 9001);
     EXPECT_TRUE(receiver && sender);
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(9000);
-    ::inet_pton(AF_INET, right_.tunnel_address().c_str(), &to.sin_addr);
+    ::inet_pton(AF_INET, address.c_str(), &to.sin_addr);
     if (::sendto(sender->get(), "hello", 5, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to) !=
         5) {
       return false;  // no route
     }
     std::array<char, 16> buffer{};
     return ::recv(receiver->get(), buffer.data(), buffer.size(), 0) == 5;
+  }
+  // Link and metric of each route to one address alone.
+  static std::vector<std::pair<std::string, std::uint32_t>> static_routes(const TestNode& node) {
+    std::vector<std::pair<std::string, std::uint32_t>> out;
+    auto netlink = sys::Netlink::open_in(*node.space);
+    const auto routes = netlink->list_routes();
+    EXPECT_TRUE(routes);
+    for (const sys::Route& route : *routes) {
+      if (route.destination.ends_with("/32")) {
+        out.emplace_back(route.link, route.metric);
+      }
+    }
+    return out;
   }
 };
 
@@ -78,6 +93,34 @@ TEST_F(OverlayRootTest, ForgetsANodeThatHasLeft) {
   for (const sys::Route& route : *routes) {
     EXPECT_NE(route.destination, right_.config.pod_cidr);
   }
+}
+
+TEST_F(OverlayRootTest, FollowsAStaticAddressFromNodeToNode) {
+  constexpr const char* kAddress = "100.72.200.7";
+  OverlayPeer right = right_.peer();
+  right.static_addresses = {*IpAddress::parse(kAddress)};
+  auto there = sys::Netlink::open_in(*right_.space);
+  ASSERT_TRUE(there->add_address("lo", std::string(kAddress) + "/32"));
+  set_peers(left_, {left_.peer(), right});
+  set_peers(right_, {left_.peer(), right});
+  EXPECT_TRUE(arrives(kAddress));
+
+  // Its pod is here now: the interface's own route stands above the tunnel's.
+  auto here = sys::Netlink::open_in(*left_.space);
+  ASSERT_TRUE(here->create_bridge("pod"));
+  ASSERT_TRUE(here->set_up("pod"));
+  ASSERT_TRUE(here->replace_route({.destination = std::string(kAddress) + "/32", .link = "pod"}));
+  EXPECT_FALSE(arrives(kAddress));
+  set_peers(left_, {left_.peer(), right_.peer()});
+  EXPECT_THAT(static_routes(left_), testing::ElementsAre(testing::Pair("pod", 0U)));
+
+  // And there again.
+  set_peers(left_, {left_.peer(), right});
+  EXPECT_THAT(static_routes(left_),
+              testing::UnorderedElementsAre(testing::Pair("pod", 0U),
+                                            testing::Pair(std::string(kOverlayLink), 1024U)));
+  ASSERT_TRUE(here->delete_link("pod"));
+  EXPECT_TRUE(arrives(kAddress));
 }
 
 TEST_F(OverlayRootTest, FollowsANodeThatCameBackWithAnotherAddress) {

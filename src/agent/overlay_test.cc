@@ -76,6 +76,41 @@ TEST(Overlay, FiltersByTheAddressesOfTheNodes) {
   EXPECT_THAT(overlay_rules({}), Not(HasSubstr("elements")));
 }
 
+TEST(Overlay, RoutesStaticAddressesToTheNodeThatHasThemBelowLocalRoutes) {
+  std::vector<OverlayPeer> peers = {{"demo-master-1", "198.19.0.6", "100.72.0.0/24"},
+                                    {"demo-worker-1", "198.19.0.7", "100.72.1.0/24", 1372}};
+  const IpAddress here = *IpAddress::parse("100.72.200.6");
+  const IpAddress there = *IpAddress::parse("100.72.200.7");
+  add_static_addresses({{"demo-master-1", {here}}, {"demo-worker-1", {there}}, {"gone", {here}}},
+                       node_config(), peers);
+  const auto state = overlay_state(node_config(), peers);
+  ASSERT_TRUE(state) << state.error().message();
+  ASSERT_EQ(state->routes.size(), 2U);
+  EXPECT_EQ(state->routes[1], (sys::Route{.destination = "100.72.200.7/32",
+                                          .gateway = "100.72.1.0",
+                                          .link = std::string(kOverlayLink),
+                                          .source = "100.72.0.0",
+                                          .metric = 1024,
+                                          .on_link = true,
+                                          .mtu = 1372}));
+}
+
+TEST(Overlay, RoutesNoStaticAddressThatWouldTakeOthersPackets) {
+  std::vector<OverlayPeer> peers = {{"demo-worker-1", "198.19.0.7", "100.72.1.0/24"},
+                                    {"demo-worker-2", "198.19.0.8", "100.72.2.0/24"}};
+  std::vector<IpAddress> addresses;
+  for (const char* text : {"198.19.0.8",  // a node
+                           "100.80.0.1",  // a Service
+                           "100.72.0.7",  // pods of this node
+                           "100.72.1.7",  // of its own
+                           "100.72.2.7",  // of another
+                           "fd00::7"}) {
+    addresses.push_back(*IpAddress::parse(text));
+  }
+  add_static_addresses({{"demo-worker-1", addresses}}, node_config(), peers);
+  EXPECT_THAT(peers[0].static_addresses, IsEmpty());
+}
+
 TEST(Overlay, HoldsPacketsToWhatThePathCarries) {
   const auto state = overlay_state(node_config(), {{"a", "198.19.0.7", "100.72.1.0/24", 1372},
                                                    {"b", "198.19.0.8", "100.72.2.0/24"}});
