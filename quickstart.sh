@@ -87,8 +87,8 @@ run_programs() {
   group "upstream programs" upstream_programs
   find_kubectl
   phase "C++ programs" "the log names the file that does not compile" \
-    cmake_build "$BUILD_DIR" release "C++ programs" vk8s-agent vk8s-controller vk8s-ip-manager \
-    kubectl-vk8s pause
+    cmake_build "$BUILD_DIR" release "C++ programs" vk8s-agent vk8s-ipam vk8s-controller \
+    vk8s-ip-manager vk8s-ip-node kubectl-vk8s pause
 }
 
 run_images() {

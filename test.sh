@@ -58,7 +58,7 @@ build_release() {
   "$REPO/upstream/build.sh"
   phase "build (release)" "the log names the file that does not compile" \
     cmake_build "$RELEASE_DIR" release "build (release)" \
-    vk8s-agent vk8s-controller vk8s-ip-manager kubectl-vk8s pause "$@"
+    vk8s-agent vk8s-ipam vk8s-controller vk8s-ip-manager vk8s-ip-node kubectl-vk8s pause "$@"
   "$REPO/images/build.sh"
 }
 

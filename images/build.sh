@@ -76,8 +76,8 @@ kind_of() {
 # programs_of NAME: the C++ programs in its image.
 programs_of() {
   case $(kind_of "$1") in
-    vnode) printf '%s\n' vk8s-agent pause ;;
-    controller) printf '%s\n' vk8s-controller vk8s-ip-manager ;;
+    vnode) printf '%s\n' vk8s-agent vk8s-ipam pause ;;
+    controller) printf '%s\n' vk8s-controller vk8s-ip-manager vk8s-ip-node vk8s-ipam ;;
     registry | busybox) ;;
     *) die "image '$1' is not known" "use one of: ${NAMES[*]}" ;;
   esac
@@ -162,6 +162,7 @@ stage_vnode() {
     esac
   done
   "$REPO/images/pause.sh" "$BUILD_DIR/bin/pause" "$context/pause.tar"
+  strip -o "$context/vk8s-ipam" "$BUILD_DIR/bin/vk8s-ipam"
   strip -o "$context/vk8s-agent" "$BUILD_DIR/bin/vk8s-agent"
 }
 
