@@ -181,8 +181,8 @@ void AllocateOperation::take_written(Result<Json> object) {
 }
 
 void AllocateOperation::choose() {
-  auto place = request_.address ? core_.ledger.check_wish(request_)
-                                : core_.ledger.choose(request_, attempt_++);
+  auto place = request_.address || !request_.owner ? core_.ledger.check_wish(request_)
+                                                   : core_.ledger.choose(request_, attempt_++);
   if (!place) {
     fail_with(std::move(place).error());
     return;

@@ -26,23 +26,22 @@ void PodsWithAddresses::add(const Json& pod) {
   const JsonObject* annotations = base::get_object(pod, "metadata.annotations");
   const Json* address =
       annotations == nullptr ? nullptr : annotations->if_contains(api::kIpAnnotation);
-  std::string text = address != nullptr && address->is_string() ? std::string(address->get_string())
-                                                                : std::string();
-  carried_.insert(text);
-  addresses_[key.namespace_name + "/" + key.name] = std::move(text);
-}
-
-bool PodsWithAddresses::exists(const api::IpOwner& owner) const {
-  return addresses_.contains(owner.to_string());
+  if (address == nullptr || !address->is_string()) {
+    return;
+  }
+  if (const auto parsed = IpAddress::parse(address->get_string())) {
+    carried_.insert(*parsed);
+    by_pod_[key.namespace_name + "/" + key.name] = *parsed;
+  }
 }
 
 bool PodsWithAddresses::carries(const api::IpOwner& owner, const IpAddress& address) const {
-  const auto found = addresses_.find(owner.to_string());
-  return found != addresses_.end() && found->second == address.to_string();
+  const auto found = by_pod_.find(owner.to_string());
+  return found != by_pod_.end() && found->second == address;
 }
 
 bool PodsWithAddresses::is_carried(const IpAddress& address) const {
-  return carried_.contains(address.to_string());
+  return carried_.contains(address);
 }
 
 SweepRound::SweepRound(kube::Client& client, Log log, SweepPlan plan,
@@ -122,8 +121,8 @@ void SweepRound::act() {
     }
   }
   for (const api::IpAllocation& allocation : plan_.of_clusters) {
-    if (gone_.contains(cluster_of(allocation)) && !pods_.exists(*allocation.owner) &&
-        !pods_.is_carried(allocation.address)) {
+    // By the address, not by the pod's name: a later Vk8s may have a pod of that name.
+    if (gone_.contains(cluster_of(allocation)) && !pods_.is_carried(allocation.address)) {
       release(allocation, "its Vk8s is gone");
     }
   }

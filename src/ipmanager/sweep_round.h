@@ -30,13 +30,12 @@ class PodsWithAddresses {
  public:
   void add(const Json& pod);
 
-  bool exists(const api::IpOwner& owner) const;
   bool carries(const api::IpOwner& owner, const IpAddress& address) const;
   bool is_carried(const IpAddress& address) const;
 
  private:
-  std::map<std::string, std::string> addresses_;  // "team-a/demo-0" -> as its annotation says
-  std::set<std::string> carried_;
+  std::map<std::string, IpAddress> by_pod_;  // "team-a/demo-0"
+  std::set<IpAddress> carried_;
 };
 
 class SweepRound {
