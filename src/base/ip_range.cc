@@ -18,6 +18,13 @@ unsigned __int128 value_of(const IpAddress& address) {
   return value;
 }
 
+// ::ffff:0:0/96 (RFC 4291 section 2.5.5.2): second spellings of IPv4.
+bool holds_mapped(const IpAddress& first, const IpAddress& last) {
+  constexpr unsigned __int128 kFirstMapped = static_cast<unsigned __int128>(0xFFFF) << 32U;
+  constexpr unsigned __int128 kLastMapped = kFirstMapped | 0xFFFFFFFF;
+  return !first.is_v4() && value_of(first) <= kLastMapped && value_of(last) >= kFirstMapped;
+}
+
 // The neighbour of an address; nothing at the end of its family.
 std::optional<IpAddress> moved(const IpAddress& address, int by) {
   std::array<std::uint8_t, 16> bytes{};
@@ -52,6 +59,10 @@ Result<IpRange> IpRange::create(const IpAddress& first, const IpAddress& last) {
   if (last < first) {
     return fail(Errc::kInvalidArgument, "{}-{} is no range: it ends before it begins",
                 first.to_string(), last.to_string());
+  }
+  if (holds_mapped(first, last)) {
+    return fail(Errc::kInvalidArgument,
+                "a range of IPv6 must not hold the IPv4-mapped addresses ::ffff:0:0/96");
   }
   return IpRange(first, last);
 }

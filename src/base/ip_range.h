@@ -17,7 +17,8 @@ class IpRange {
  public:
   // 0.0.0.0
   IpRange() = default;
-  // kInvalidArgument for two families, or a first beyond the last.
+  // kInvalidArgument for two families, a first beyond the last, and for what holds
+  // IPv4-mapped addresses: no range of IPv6 goes over them.
   static Result<IpRange> create(const IpAddress& first, const IpAddress& last);
   // "10.0.0.5-10.0.0.9", a CIDR block, or one address. Strict as cidr.h is.
   static Result<IpRange> parse(std::string_view text);

@@ -146,10 +146,10 @@ void PoolBook::refresh() const {
     }
     for (const auto& [name, networks] : nodes_) {
       for (const Cidr& network : networks) {
-        const IpRange range = *IpRange::create(network.network(), network.last());
-        if (claim.overlaps(range)) {
+        const auto range = IpRange::create(network.network(), network.last());
+        if (range && claim.overlaps(*range)) {
           each.overlapped_network = network.to_string();
-          each.addresses.remove(range);
+          each.addresses.remove(*range);
         }
       }
     }
