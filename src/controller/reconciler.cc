@@ -311,6 +311,9 @@ std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {
       nodes.push_back(make_node_stateful_set(name));
     }
   }
+  leaves.push_back(make_kubeconfig_secret());
+  nodes.push_back(make_access_deployment());
+
   const bool fresh = secrets_.are_fresh(cluster, pointers(authorities)) &&
                      secrets_.are_fresh(cluster, pointers(leaves)) &&
                      parts_.agents.has_identity(key_of(cluster)) &&
