@@ -271,20 +271,6 @@ JsonObject spec_schema() {
   return with_rules(object("", std::move(properties), {"nodes"}), spec_rules());
 }
 
-JsonObject condition_schema() {
-  JsonObject properties;
-  properties["type"] = text("", 316);
-  properties["status"] = choice("", {"True", "False", "Unknown"});
-  properties["reason"] = text("", 1024);
-  properties["message"] = text("", 32768);
-  properties["observedGeneration"] = long_integer("");
-  JsonObject time = text("", 64);
-  time["format"] = "date-time";
-  properties["lastTransitionTime"] = std::move(time);
-  return object("", std::move(properties),
-                {"type", "status", "reason", "message", "lastTransitionTime"});
-}
-
 JsonObject status_schema() {
   JsonObject node;
   node["name"] = text("", 63);
@@ -305,25 +291,16 @@ JsonObject status_schema() {
   properties["kubeconfigSecret"] = text("Secret with the kubeconfig.", kMaxName);
   properties["readyNodes"] = text("Nodes that are ready of those wanted, as in 1/2.", 16);
   properties["nodes"] = map_list("", object("", std::move(node), {"name"}), kMaxNodes, {"name"});
-  properties["conditions"] = map_list("", condition_schema(), 32, {"type"});
+  properties["conditions"] = map_list("", condition(), 32, {"type"});
   return object("What the controller observes.", std::move(properties));
 }
 
 JsonArray printer_columns() {
-  const auto column = [](std::string_view name, std::string_view path, std::string_view type,
-                         int priority) {
-    JsonObject out;
-    out["name"] = name;
-    out["type"] = type;
-    out["jsonPath"] = path;
-    out["priority"] = priority;
-    return out;
-  };
   return JsonArray{
-      column("Phase", ".status.phase", "string", 0),
-      column("Version", ".status.version", "string", 0),
-      column("Nodes", ".status.readyNodes", "string", 0),
-      column("Age", ".metadata.creationTimestamp", "date", 0),
+      column("Phase", ".status.phase", "string"),
+      column("Version", ".status.version", "string"),
+      column("Nodes", ".status.readyNodes", "string"),
+      column("Age", ".metadata.creationTimestamp", "date"),
       column("Endpoint", ".status.endpoint", "string", 1),
       column("Message", ".status.message", "string", 1),
   };
