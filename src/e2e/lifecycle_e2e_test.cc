@@ -166,7 +166,8 @@ TEST_F(LifecycleTest, TakesInAndDrainsWorkers) {
   EXPECT_EQ(*nodes, "node/grow-master-1\n");
   // On the node that is left.
   EXPECT_TRUE(
-      ok(cluster->kubectl().wait({"deployment/web"}, "jsonpath={.status.availableReplicas}=2")));
+      ok(cluster->kubectl().wait({"deployment/web"}, "jsonpath={.status.availableReplicas}=2")))
+      << cluster->kubectl()({"describe", "nodes,pods"}).value_or("");
   EXPECT_TRUE(ok(cluster->wait_for_phase("Running")));
   EXPECT_TRUE(ok(cluster->remove()));
 }
