@@ -21,6 +21,7 @@ NodeView clean(const api::NodeSummary& node) {
   out.message = base::printable(node.message, kMaxMessageBytes);
   out.progress = std::clamp(node.progress, 0, 100);
   out.ip = base::printable(node.ip, 45);
+  out.reserved_ip = base::printable(node.reserved_ip, 45);
   out.kubelet_version = base::printable(node.kubelet_version, 64);
   return out;
 }
@@ -67,6 +68,16 @@ std::string ClusterView::master() const {
     }
   }
   return {};
+}
+
+std::string ClusterView::fixed_addresses() const {
+  std::string out;
+  for (const NodeView& node : nodes) {
+    if (!node.reserved_ip.empty()) {
+      out += (out.empty() ? "" : ",") + node.reserved_ip;
+    }
+  }
+  return out;
 }
 
 ClusterView view_of(const Json& object) {
@@ -125,9 +136,10 @@ std::string age_text(std::string_view created, base::WallTime now) {
 }
 
 bool is_bad_when_true(std::string_view condition_type) {
-  static constexpr std::array<std::string_view, 8> kBad = {
-      "Degraded",     "Ephemeral",        "NameConflict", "NodeNameConflict",
-      "PortsNotOpen", "LabelsNotApplied", "DrainingNode", "ResourcesMissing"};
+  static constexpr std::array<std::string_view, 11> kBad = {
+      "Degraded",           "Ephemeral",        "NameConflict",       "NodeNameConflict",
+      "PortsNotOpen",       "LabelsNotApplied", "DrainingNode",       "ResourcesMissing",
+      "AddressUnavailable", "AddressIgnored",   "AddressesCannotMove"};
   return std::find(kBad.begin(), kBad.end(), condition_type) != kBad.end();
 }
 

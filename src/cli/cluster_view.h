@@ -20,6 +20,7 @@ struct NodeView {
   std::string message;
   int progress = 0;
   std::string ip;
+  std::string reserved_ip;  // the fixed address; "" = none
   std::string kubelet_version;
   bool operator==(const NodeView&) const = default;
 };
@@ -47,6 +48,8 @@ struct ClusterView {
   bool has_failed() const { return phase == api::phase::kFail && is_current(); }
   // The master's name; "" if it has none.
   std::string master() const;
+  // Of all nodes, "10.1.0.5,10.1.0.6"; "" = none.
+  std::string fixed_addresses() const;
 };
 
 ClusterView view_of(const Json& object);

@@ -12,6 +12,7 @@ void add_delete_command(CLI::App& root, Session& session);
 void add_doctor_command(CLI::App& root, Session& session);
 void add_get_command(CLI::App& root, Session& session);
 void add_host_command(CLI::App& root, Session& session);
+void add_ip_command(CLI::App& root, Session& session);
 void add_kubeconfig_command(CLI::App& root, Session& session);
 void add_list_command(CLI::App& root, Session& session);
 void add_logs_command(CLI::App& root, Session& session);

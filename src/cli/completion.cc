@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/cluster_view.h"
 #include "cli/host_api.h"
+#include "cli/ip_verbs.h"
 #include "cli/verb.h"
 
 namespace vk8s::cli {
@@ -78,6 +79,22 @@ std::vector<Candidate> names_on_host(Surroundings& surroundings, const Line& lin
   return out;
 }
 
+std::vector<Candidate> taken_addresses(Surroundings& surroundings, const Line& line) {
+  auto api = HostApi::connect(surroundings, line.connection);
+  if (!api) {
+    return {};
+  }
+  api->set_timeout(2s);
+  const auto listed = list_allocations(*api);
+  std::vector<Candidate> out;
+  if (listed) {
+    for (const ListedAllocation& each : listed->items) {
+      out.push_back({each.allocation.address.to_string(), holder_of(each.allocation)});
+    }
+  }
+  return out;
+}
+
 // "TEXT:{text,json}" -> those words.
 std::vector<Candidate> members_of(const std::string& type_name) {
   std::vector<Candidate> out;
@@ -96,6 +113,9 @@ std::vector<Candidate> values_of(const CLI::Option& option, Surroundings& surrou
                                  const Line& line) {
   if (option.check_lname("namespace")) {
     return names_on_host(surroundings, line, kube::resources::kNamespace);
+  }
+  if (option.check_lname("pool") || option.check_lname("ip-pool")) {
+    return names_on_host(surroundings, line, kube::resources::kVNodeIPPool);
   }
   std::vector<Candidate> out = members_of(option.get_type_name());
   if (option.check_lname("version")) {
@@ -131,6 +151,9 @@ std::vector<Candidate> words_for(Surroundings& surroundings, const Line& line) {
   }
   if (line.positionals == 0 && takes_cluster_name(*line.verb)) {
     return names_on_host(surroundings, line, kube::resources::kVk8s);
+  }
+  if (line.positionals == 0 && takes_taken_address(*line.verb)) {
+    return taken_addresses(surroundings, line);
   }
   if (const CLI::Option* shell = line.verb->get_option_no_throw("SHELL");
       shell != nullptr && line.positionals == 0) {

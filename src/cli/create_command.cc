@@ -76,6 +76,7 @@ void add_create_command(CLI::App& root, Session& session) {
              "Create a virtual cluster",
              {"kubectl vk8s create team-a --wait",
               "kubectl vk8s create team-a --version 1.37 --workers 2 --cpu 2 --memory 4Gi",
+              "kubectl vk8s create team-a --static-ips --wait",
               "kubectl vk8s create team-a --storage 20Gi --dry-run | kubectl apply -f -"}});
   NewCluster& wanted = flags->wanted;
   verb->add_option("NAME", wanted.name, "Of the new cluster: letters, digits and '-'")->required();
@@ -91,6 +92,10 @@ void add_create_command(CLI::App& root, Session& session) {
                    "StorageClass of the volumes [the host's default]");
   verb->add_flag("--ephemeral", wanted.ephemeral,
                  "No volumes: the cluster's state is lost when its master's pod goes");
+  verb->add_flag("--static-ips", wanted.static_ips,
+                 "Every node keeps its address on the host for the life of the cluster");
+  verb->add_option("--ip-pool", wanted.ip_pool,
+                   "VNodeIPPool of these addresses, see 'kubectl vk8s ip pools' [any]");
   verb->add_flag("--dry-run", flags->dry_run, "Print the manifest; nothing is created");
   verb->add_flag("--wait", flags->wait, "Show the progress until it is Running");
   add_timeout_option(*verb, flags->timeout_seconds, "Seconds to wait with --wait");

@@ -1,8 +1,9 @@
 #include <algorithm>
+#include <iterator>
 
-#include "base/text.h"
 #include "cli/cluster_checks.h"
 #include "cli/commands.h"
+#include "cli/finding_view.h"
 #include "cli/host_checks.h"
 #include "cli/verb.h"
 
@@ -31,48 +32,14 @@ Findings examine(Session& session, const DoctorFlags& flags) {
   return out;
 }
 
-void print_findings(Session& session, const Findings& findings) {
-  std::size_t width = 0;
-  for (const Finding& finding : findings) {
-    width = std::max(width, finding.subject.size());
-  }
-  for (const Finding& finding : findings) {
-    std::string_view separator = "";
-    std::string what;
-    for (const std::string_view line : base::split(finding.what, '\n')) {
-      what += std::string(separator) + base::printable(line);
-      separator = "; ";
-    }
-    session.print(fmt::format("{:<4}  {:<{}}  {}", to_string(finding.level),
-                              base::printable(finding.subject), width, what));
-    if (!finding.fix.empty()) {
-      session.print(
-          fmt::format("{:<4}  {:<{}}  -> {}", "", "", width, base::printable(finding.fix)));
-    }
-  }
-}
-
-Json to_json(const Findings& findings, bool is_ok) {
-  JsonArray out;
-  for (const Finding& finding : findings) {
-    out.push_back(JsonObject{{"level", to_string(finding.level)},
-                             {"subject", finding.subject},
-                             {"what", finding.what},
-                             {"fix", finding.fix}});
-  }
-  return JsonObject{{"ok", is_ok}, {"findings", std::move(out)}};
-}
-
 Status run_doctor(Session& session, const DoctorFlags& flags) {
   if (!flags.name.empty()) {
     VK8S_TRY(check_cluster_name(flags.name));
   }
   const Findings findings = examine(session, flags);
-  const auto failures = std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
-    return finding.level == FindingLevel::kFail;
-  });
+  const std::size_t failures = count_failures(findings);
   if (flags.format != OutputFormat::kText) {
-    session.print_document(to_json(findings, failures == 0), flags.format);
+    session.print_document(to_json(findings), flags.format);
   } else {
     print_findings(session, findings);
   }

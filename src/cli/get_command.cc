@@ -17,14 +17,15 @@ std::string or_dash(const std::string& text) { return text.empty() ? "-" : text;
 void print_nodes(Session& session, const ClusterView& cluster, bool wide) {
   std::vector<std::vector<std::string>> rows = {{"NODE", "ROLE", "PHASE", "PROGRESS"}};
   if (wide) {
-    rows[0].insert(rows[0].end(), {"IP", "KUBELET"});
+    rows[0].insert(rows[0].end(), {"IP", "FIXED IP", "KUBELET"});
   }
   rows[0].push_back("MESSAGE");
   for (const NodeView& node : cluster.nodes) {
     std::vector<std::string> row = {node.name, node.role, node.phase,
                                     fmt::format("{}%", node.progress)};
     if (wide) {
-      row.insert(row.end(), {or_dash(node.ip), or_dash(node.kubelet_version)});
+      row.insert(row.end(),
+                 {or_dash(node.ip), or_dash(node.reserved_ip), or_dash(node.kubelet_version)});
     }
     row.push_back(node.message);
     rows.push_back(std::move(row));

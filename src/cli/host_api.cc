@@ -8,6 +8,7 @@ namespace vk8s::cli {
 namespace {
 
 constexpr std::size_t kMaxNameBytes = 50;
+constexpr int kPageSize = 500;
 
 Error explain(Error error, const std::string& server) {
   if (error.code() == Errc::kUnavailable || error.code() == Errc::kTimeout) {
@@ -32,7 +33,7 @@ Status check_cluster_name(std::string_view name) {
   return {};
 }
 
-Error explain_missing_kind(Error error) {
+Error explain_missing_kind(Error error, std::string_view kind) {
   const std::string& message = error.message();
   const bool unknown_kind =
       error.code() == Errc::kNotFound &&
@@ -42,8 +43,9 @@ Error explain_missing_kind(Error error) {
     return error;
   }
   return {Errc::kNotFound,
-          "the host cluster does not know the kind Vk8s: install GS-OptOps on it "
-          "(install.sh), or check --context"};
+          fmt::format("the host cluster does not know the kind {}: install GS-OptOps on it "
+                      "(install.sh), or check --context",
+                      kind)};
 }
 
 HostApi::HostApi(Surroundings& surroundings, std::shared_ptr<kube::Client> client,
@@ -86,9 +88,26 @@ Result<Json> HostApi::list(const kube::Resource& resource, std::string_view name
       [&](auto callback) { return client_->list(resource, namespace_name, options, callback); });
 }
 
+Result<JsonArray> HostApi::list_all(const kube::Resource& resource, std::string_view namespace_name,
+                                    std::string_view label_selector) {
+  JsonArray out;
+  kube::ListOptions options{.label_selector = std::string(label_selector),
+                            .limit = kPageSize,
+                            .omit_managed_fields = true};
+  do {
+    const Json page = VK8S_TRY(list(resource, namespace_name, options));
+    if (const JsonArray* items = base::get_array(page, "items")) {
+      out.insert(out.end(), items->begin(), items->end());
+    }
+    options.continue_token = base::get_string(page, "metadata.continue").value_or("");
+  } while (!options.continue_token.empty());
+  return out;
+}
+
 Result<Json> HostApi::create(const kube::Resource& resource, const Json& object) {
+  const std::string in = resource.namespaced ? namespace_name_ : std::string();
   return wait_for_json(
-      [&](auto callback) { return client_->create(resource, namespace_name_, object, callback); });
+      [&](auto callback) { return client_->create(resource, in, object, callback); });
 }
 
 Result<Json> HostApi::merge_patch(const kube::Resource& resource, const kube::ObjectKey& key,

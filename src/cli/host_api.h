@@ -56,6 +56,9 @@ class HostApi {
   Result<Json> get(const kube::Resource& resource, const kube::ObjectKey& key);
   Result<Json> list(const kube::Resource& resource, std::string_view namespace_name,
                     const kube::ListOptions& options = {});
+  // The items of all pages, without their managed fields.
+  Result<JsonArray> list_all(const kube::Resource& resource, std::string_view namespace_name,
+                             std::string_view label_selector = {});
   Result<Json> create(const kube::Resource& resource, const Json& object);
   Result<Json> merge_patch(const kube::Resource& resource, const kube::ObjectKey& key,
                            const Json& patch);
@@ -84,7 +87,8 @@ class HostApi {
 // What a cluster may be called: the CRD's rule. kInvalidArgument says it.
 Status check_cluster_name(std::string_view name);
 
-// An error of a request for Vk8s objects: says how to install where the kind is unknown.
-Error explain_missing_kind(Error error);
+// An error of a request for objects of a kind of this project: says how to install
+// where the kind is unknown.
+Error explain_missing_kind(Error error, std::string_view kind = "Vk8s");
 
 }  // namespace vk8s::cli

@@ -6,35 +6,17 @@
 namespace vk8s::cli {
 namespace {
 
-constexpr int kPageSize = 500;
-
 struct ListFlags {
   ConnectionOptions connection;
   OutputFormat format = OutputFormat::kText;
   bool all_namespaces = false;
 };
 
-Result<JsonArray> list_clusters(HostApi& api, const std::string& namespace_name) {
-  JsonArray out;
-  kube::ListOptions options{.limit = kPageSize, .omit_managed_fields = true};
-  do {
-    Result<Json> page = api.list(kube::resources::kVk8s, namespace_name, options);
-    if (!page) {
-      return tl::unexpected<Error>(explain_missing_kind(page.error()));
-    }
-    if (const JsonArray* items = base::get_array(*page, "items")) {
-      out.insert(out.end(), items->begin(), items->end());
-    }
-    options.continue_token = base::get_string(*page, "metadata.continue").value_or("");
-  } while (!options.continue_token.empty());
-  return out;
-}
-
 void print_list(Session& session, const JsonArray& clusters, const ListFlags& flags) {
   std::vector<std::string> heading = {"NAME", "PHASE", "VERSION", "NODES", "AGE"};
   const bool wide = flags.format == OutputFormat::kWide;
   if (wide) {
-    heading.insert(heading.end(), {"ENDPOINT", "MESSAGE"});
+    heading.insert(heading.end(), {"ENDPOINT", "FIXED IPS", "MESSAGE"});
   }
   if (flags.all_namespaces) {
     heading.insert(heading.begin(), "NAMESPACE");
@@ -46,7 +28,9 @@ void print_list(Session& session, const JsonArray& clusters, const ListFlags& fl
                                     cluster.ready_nodes,
                                     age_text(cluster.created, session.surroundings().now())};
     if (wide) {
-      row.insert(row.end(), {cluster.endpoint.empty() ? "-" : cluster.endpoint, cluster.message});
+      const std::string addresses = cluster.fixed_addresses();
+      row.insert(row.end(), {cluster.endpoint.empty() ? "-" : cluster.endpoint,
+                             addresses.empty() ? "-" : addresses, cluster.message});
     }
     if (flags.all_namespaces) {
       row.insert(row.begin(), cluster.namespace_name);
@@ -58,8 +42,12 @@ void print_list(Session& session, const JsonArray& clusters, const ListFlags& fl
 
 Status run_list(Session& session, const ListFlags& flags) {
   HostApi api = VK8S_TRY(HostApi::connect(session.surroundings(), flags.connection));
-  JsonArray clusters =
-      VK8S_TRY(list_clusters(api, flags.all_namespaces ? "" : api.namespace_name()));
+  Result<JsonArray> listed =
+      api.list_all(kube::resources::kVk8s, flags.all_namespaces ? "" : api.namespace_name());
+  if (!listed) {
+    return tl::unexpected<Error>(explain_missing_kind(listed.error()));
+  }
+  JsonArray clusters = *std::move(listed);
   if (flags.format == OutputFormat::kJson || flags.format == OutputFormat::kYaml) {
     session.print_document(
         JsonObject{{"apiVersion", "v1"}, {"kind", "List"}, {"items", std::move(clusters)}},

@@ -60,6 +60,15 @@ Status check(const NewCluster& wanted) {
     return fail(Errc::kInvalidArgument,
                 "--ephemeral means no volumes: leave --storage and --storage-class out");
   }
+  if (!wanted.ip_pool.empty() && !wanted.static_ips) {
+    return fail(Errc::kInvalidArgument,
+                "--ip-pool says where fixed addresses come from: add "
+                "--static-ips, or leave it out");
+  }
+  if (!wanted.ip_pool.empty() && !base::is_dns_subdomain(wanted.ip_pool)) {
+    return fail(Errc::kInvalidArgument, "--ip-pool \"{}\" is no name of a VNodeIPPool",
+                base::printable(wanted.ip_pool, 80));
+  }
   VK8S_TRY_CONTEXT(api::resolve_release(wanted.version, ""), "--version");
   return {};
 }
@@ -117,6 +126,13 @@ Result<Json> make_vk8s(const NewCluster& wanted) {
         JsonObject{{"version", version.starts_with('v') ? version.substr(1) : version}};
   }
   spec["nodes"] = std::move(nodes);
+  if (wanted.static_ips) {
+    JsonObject network = {{"staticIPs", true}};
+    if (!wanted.ip_pool.empty()) {
+      network["ipPool"] = wanted.ip_pool;
+    }
+    spec["network"] = std::move(network);
+  }
   return Json(JsonObject{{"apiVersion", api::kVk8sApiVersion},
                          {"kind", "Vk8s"},
                          {"metadata", std::move(metadata)},

@@ -17,7 +17,9 @@ struct NewCluster {
   std::string memory;
   std::string storage;  // of each node's volume; "" = the API's default
   std::string storage_class;
-  bool ephemeral = false;  // no volumes
+  bool ephemeral = false;   // no volumes
+  bool static_ips = false;  // every node keeps its address
+  std::string ip_pool;      // of which VNodeIPPool; "" = any
 };
 
 // Nodes are named <name>-master-1, <name>-worker-1, ... kInvalidArgument names the

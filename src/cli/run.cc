@@ -23,6 +23,7 @@ void add_commands(CLI::App& app, Session& session) {
   add_resume_command(app, session);
   add_delete_command(app, session);
   add_doctor_command(app, session);
+  add_ip_command(app, session);
   add_versions_command(app, session);
   add_host_command(app, session);
   add_completion_command(app, session);
