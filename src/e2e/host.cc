@@ -90,6 +90,27 @@ Status Host::stop_registry() const {
   return {};
 }
 
+Status Host::restart_node(const std::string& node) const {
+  VK8S_TRY(run({.argv = {std::string(kStateFolder) + "/bin/runc", "--root",
+                         fmt::format("/run/{}-host/runc", kName), "kill",
+                         fmt::format("{}-{}", kName, node), "KILL"}}));
+  VK8S_TRY(wait_until(
+      [&] {
+        const auto now = status();
+        const JsonArray* nodes = now ? base::get_array(*now, "nodes") : nullptr;
+        for (const Json& each : nodes == nullptr ? JsonArray() : *nodes) {
+          const std::string state(base::get_string(each, "container").value_or(""));
+          if (base::get_string(each, "name") == node && state != "running") {
+            return Answer{true, state};
+          }
+        }
+        return Answer{false, now ? base::to_string(*now) : now.error().message()};
+      },
+      seconds(20), node + " has ended"));
+  VK8S_TRY(cli({"host", "up"}, minutes(4)));
+  return {};
+}
+
 Status Host::repair() const {
   VK8S_TRY(cli({"host", "up"}));
   return {};

@@ -36,6 +36,8 @@ class Host {
   Result<Json> status() const;
   // Ends the registry that is read; repair() brings it back, as a user would: `host up`.
   Status stop_registry() const;
+  // Ends a node at once, as a machine that loses its power, and starts it again.
+  Status restart_node(const std::string& node) const;
   Status repair() const;
 
   const std::vector<std::string>& node_names() const { return node_names_; }  // "host-1", ...
