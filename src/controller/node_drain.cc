@@ -27,9 +27,11 @@ bool is_static(const Json& pod) {
   return annotations != nullptr && annotations->contains("kubernetes.io/config.mirror");
 }
 
+// One that is being deleted is no such pod: its kubelet still has to take it away.
 bool has_ended(const Json& pod) {
   const std::string phase = text(pod, "status.phase");
-  return phase == "Succeeded" || phase == "Failed";
+  return (phase == "Succeeded" || phase == "Failed") &&
+         base::find(pod, "metadata.deletionTimestamp") == nullptr;
 }
 
 BatchClient::Request list_pods_of(const std::string& node) {

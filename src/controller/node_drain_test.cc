@@ -15,15 +15,19 @@ TEST(NodeDrain, EvictsWhatMovesAndLeavesWhatDoesNot) {
                    "ownerReferences":[{"kind":"ReplicaSet","name":"r","controller":true}]}},
       {"metadata":{"namespace":"a","name":"static",
                    "annotations":{"kubernetes.io/config.mirror":"x"}}},
-      {"metadata":{"namespace":"a","name":"done"},"status":{"phase":"Succeeded"}}]})")
+      {"metadata":{"namespace":"a","name":"done"},"status":{"phase":"Succeeded"}},
+      {"metadata":{"namespace":"a","name":"killed","deletionTimestamp":"2026-01-01T00:00:00Z"},
+       "status":{"phase":"Failed"}}]})")
                         .value();
   const auto pods = pods_to_evict(list, Drain::kToRemove);
-  ASSERT_EQ(pods.size(), 3U);
+  ASSERT_EQ(pods.size(), 4U);
   EXPECT_EQ(pods[0].key, (kube::ObjectKey{"a", "plain"}));
   EXPECT_FALSE(pods[0].is_leaving);
   EXPECT_EQ(pods[1].key.name, "leaving");
   EXPECT_TRUE(pods[1].is_leaving);
   EXPECT_EQ(pods[2].key.name, "kept");
+  EXPECT_EQ(pods[3].key.name, "killed");
+  EXPECT_TRUE(pods[3].is_leaving);
   // One that comes back keeps what nobody would make anew.
   const auto moving = pods_to_evict(list, Drain::kToReplace);
   ASSERT_EQ(moving.size(), 1U);

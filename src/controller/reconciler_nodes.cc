@@ -152,6 +152,9 @@ std::optional<Problem> Reconciler::remove_objects_of(const Cluster& cluster,
     requests.push_back(
         remove_request(kube::resources::kPersistentVolumeClaim, {in, claim_of(name)}, {}));
   }
+  // Should it come back under its name, nothing that is remembered of it would be true.
+  writer_.forget(key_of(cluster));
+  secrets_.forget(key_of(cluster));
   parts_.log.info("node removed", {{"node", name}, {"vk8s", cluster.name()}});
   for (const Result<Json>& result : parts_.client.run(std::move(requests))) {
     if (!result && result.error().code() != Errc::kNotFound) {

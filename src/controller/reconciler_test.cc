@@ -155,6 +155,22 @@ TEST_F(ReconcilerTest, RemovesANodeThatHasLeftTheSpec) {
   EXPECT_FALSE(object(resources::kStatefulSet, "demo-master-1").is_null());
 }
 
+TEST_F(ReconcilerTest, TakesInANodeThatComesBackUnderItsName) {
+  ASSERT_TRUE(reconcile());
+  const Json whole = object(resources::kVk8s, "demo");
+  Json smaller = whole;
+  smaller.get_object()["spec"].get_object()["nodes"].get_array().pop_back();
+  store_vk8s(smaller);
+  ASSERT_TRUE(reconcile());
+  ASSERT_TRUE(object(resources::kSecret, "demo-worker-1-config").is_null());
+  Json again = object(resources::kVk8s, "demo");
+  set(again, "spec.nodes", *base::find(whole, "spec.nodes"));
+  store_vk8s(again);
+  ASSERT_TRUE(reconcile());
+  EXPECT_FALSE(object(resources::kStatefulSet, "demo-worker-1").is_null());
+  EXPECT_FALSE(object(resources::kSecret, "demo-worker-1-config").is_null());
+}
+
 TEST_F(ReconcilerTest, DrainsANodeBeforeItLeaves) {
   ASSERT_TRUE(reconcile());
   put_inner(resources::kNode, R"({"metadata":{"name":"demo-worker-1"}})");
