@@ -5,7 +5,8 @@
 #
 #   scripts      what the shell scripts refuse and keep (scripts/*_test.sh, one case each)
 #   unit         no root, no network
-#   integration  a real kube-apiserver and etcd, Helm (built first if need be)
+#   integration  a real kube-apiserver and etcd, Helm (built first if need be); schemathesis, if it
+#                is installed (tests/openapi)
 #   root         namespaces, mounts, cgroups
 #   e2e          clusters in a cluster, by the release programs and images (built first if need be)
 #   versions     e2e of the Kubernetes versions beside the default (minutes to build the first time)
@@ -80,6 +81,8 @@ prepare() {
     integration)
       "$REPO/upstream/build.sh" kubernetes etcd helm
       export_upstream kubernetes etcd helm
+      VK8S_SCHEMATHESIS=$("$REPO/tests/openapi/install.sh" --print)
+      export VK8S_SCHEMATHESIS
       ;;
     root | vm)
       build_release

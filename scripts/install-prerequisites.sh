@@ -2,11 +2,12 @@
 # Installs the Debian packages that building, testing and running need. Does nothing, quickly, when
 # all are there.
 #
-#   scripts/install-prerequisites.sh [--with vm|fuzz]... [--list]
+#   scripts/install-prerequisites.sh [--with vm|fuzz|openapi]... [--list]
 #
-#   --with vm     what the tests in a virtual machine need as well (./test.sh vm)
-#   --with fuzz   what fuzzing needs as well (./test.sh fuzz)
-#   --list        print the names, install nothing
+#   --with vm       what the tests in a virtual machine need as well (./test.sh vm)
+#   --with fuzz     what fuzzing needs as well (./test.sh fuzz)
+#   --with openapi  schemathesis, from Python's package index, for a part of ./test.sh integration
+#   --list          print the names, install nothing
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -28,6 +29,7 @@ PACKAGES=(
 # More, when asked for.
 VM_PACKAGES=(cpio e2fsprogs qemu-system-x86)
 FUZZ_PACKAGES=(clang libclang-rt-14-dev)
+OPENAPI_PACKAGES=(python3 python3-venv)
 
 is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
@@ -45,7 +47,7 @@ install_packages() {
 }
 
 main() {
-  local missing list=
+  local missing list='' openapi=
   while (($#)); do
     case $1 in
       -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
@@ -54,7 +56,8 @@ main() {
         case ${2:-} in
           vm) PACKAGES+=("${VM_PACKAGES[@]}") ;;
           fuzz) PACKAGES+=("${FUZZ_PACKAGES[@]}") ;;
-          *) die "--with '${2:-}': there is no such list" "use vm or fuzz" ;;
+          openapi) PACKAGES+=("${OPENAPI_PACKAGES[@]}") openapi=yes ;;
+          *) die "--with '${2:-}': there is no such list" "use vm, fuzz or openapi" ;;
         esac
         shift
         ;;
@@ -68,13 +71,15 @@ main() {
   fi
   need dpkg-query "this project builds on Debian 12"
   mapfile -t missing < <(missing_packages)
-  if ((${#missing[@]} == 0)); then return; fi
-  if ((EUID != 0)); then
-    die "these packages are not installed: ${missing[*]}" \
-      "run 'sudo apt-get install ${missing[*]}', or this script as root"
+  if ((${#missing[@]})); then
+    if ((EUID != 0)); then
+      die "these packages are not installed: ${missing[*]}" \
+        "run 'sudo apt-get install ${missing[*]}', or this script as root"
+    fi
+    phase "Debian packages: ${#missing[@]} to install" "the log's end is apt's own message" \
+      install_packages "${missing[@]}"
   fi
-  phase "Debian packages: ${#missing[@]} to install" "the log's end is apt's own message" \
-    install_packages "${missing[@]}"
+  if [[ $openapi ]]; then "$REPO/tests/openapi/install.sh" >/dev/null; fi
 }
 
 main "$@"
