@@ -218,6 +218,8 @@ TEST_F(ControllerOnApiServer, SchemaRefusesWhatCannotWorkAndNamesTheField) {
   EXPECT_THAT(refusal(with("spec.kubernetes.version", "latest")),
               HasSubstr("spec.kubernetes.version"));
   EXPECT_THAT(refusal(with("metadata.name", "1st")), HasSubstr("metadata.name must begin"));
+  EXPECT_THAT(refusal(with("metadata.name", Json(std::string(51, 'a')))),
+              HasSubstr("at most 50 letters, digits and '-': Services are named after it"));
   EXPECT_THAT(refusal(with("spec.nodes.0.name", "UPPER")), HasSubstr("spec.nodes[0].name"));
   EXPECT_THAT(refusal(with("spec.network", JsonObject{{"upstreamDNS", JsonArray{"dns"}}})),
               HasSubstr("spec.network.upstreamDNS[] must be an IP address"));
