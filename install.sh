@@ -29,6 +29,8 @@
 #
 # Cluster:
 #   --tolerate-control-plane  let virtual nodes run on the nodes of the control plane
+#   --ip-node ROUTES        run vk8s-ip-node on every node, for network plugins with pluggable IPAM
+#                           (docs/networking.md); ROUTES is none or host-gateway
 #   --ignore-limits         go on where a node's inotify limits are too low
 #   --replace-range         take the range even if another one is stored
 #   --skip-node-checks      start no probe pods
@@ -80,6 +82,7 @@ parse_arguments() {
       --version) add_version "${2:?--version needs a KUBERNETES version}" && shift ;;
       --rebuild) REBUILD=yes ;;
       --build-dir) BUILD_OPTIONS=(--build-dir "${2:?--build-dir needs a DIR}") && shift ;;
+      --ip-node) DEPLOY_OPTIONS+=("$1" "${2:?--ip-node needs ROUTES}") && shift ;;
       --tolerate-control-plane) NODE_OPTIONS+=("$1") DEPLOY_OPTIONS+=("$1") ;;
       --ignore-limits) NODE_OPTIONS+=("$1") ;;
       --replace-range) REPLACE_RANGE=yes ;;

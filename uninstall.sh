@@ -81,7 +81,7 @@ delete_clusters() {
 
 # In this order: nothing is made anew, and the namespace's end is waited for.
 delete_operator() {
-  local files=(manager/manager.yaml ip-manager/ip-manager.yaml rbac/rbac.yaml)
+  local files=(manager/manager.yaml ip-manager/ip-manager.yaml ip-node/ip-node.yaml rbac/rbac.yaml)
   if [[ -z $KEEP_CRDS ]]; then files+=(crd/vk8s.yaml crd/ipallocation.yaml crd/vnodeippool.yaml); fi
   kubectl delete --ignore-not-found --wait --timeout="${TIMEOUT}s" "${files[@]/#/--filename=$REPO/config/}"
 }

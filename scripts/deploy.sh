@@ -4,7 +4,7 @@
 #
 #   scripts/deploy.sh --controller-image REFERENCE --vnode-image VERSION=REFERENCE...
 #                     [--registry-mirror URL] [--registry-ca FILE] [--authfile FILE]
-#                     [--tolerate-control-plane] [--timeout SECONDS]
+#                     [--tolerate-control-plane] [--ip-node ROUTES] [--timeout SECONDS]
 #
 #   --controller-image REFERENCE     as images/push.sh prints it
 #   --vnode-image VERSION=REFERENCE  the node image of a Kubernetes version; those of other versions
@@ -13,6 +13,8 @@
 #   --registry-ca FILE               who signed its certificate (PEM)
 #   --authfile FILE                  credentials for pulling the controller's image
 #   --tolerate-control-plane         let nodes tolerate the taints of the control plane
+#   --ip-node ROUTES                 run vk8s-ip-node on every node (docs/networking.md); ROUTES is
+#                                    none or host-gateway
 #   --timeout SECONDS                until it is ready (default 120)
 #
 # Environment: KUBECTL (default kubectl), KUBECONFIG.
@@ -26,6 +28,8 @@ REGISTRY_MIRROR=
 REGISTRY_CA=
 AUTHFILE=
 TOLERATE=
+IP_NODE=
+declare -A IP_NODE_FILES=([none]=config/ip-node/ip-node.yaml [host-gateway]=config/ip-node/host-gateway.yaml)
 TIMEOUT=120
 PULL_SECRET=vk8s-registry
 
@@ -68,7 +72,7 @@ overlay() {
   cat <<EOF
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
-resources: [config]
+resources: [config${IP_NODE:+, ${IP_NODE_FILES[$IP_NODE]}}]
 images:
 - name: vk8s/controller
   newName: ${CONTROLLER_IMAGE%@*}
@@ -85,7 +89,7 @@ patches:
 EOF
   if [[ -z $AUTHFILE ]]; then return; fi
   cat <<EOF
-- target: {kind: ServiceAccount, name: vk8s-controller-manager|vk8s-ip-manager}
+- target: {kind: ServiceAccount, name: vk8s-controller-manager|vk8s-ip-manager|vk8s-ip-node}
   patch: '[{"op": "add", "path": "/imagePullSecrets", "value": [{"name": "$PULL_SECRET"}]}]'
 secretGenerator:
 - name: $PULL_SECRET
@@ -113,6 +117,9 @@ deploy() {
   for deployment in vk8s-controller-manager vk8s-ip-manager; do
     kubectl -n "$SYSTEM" rollout status "deployment/$deployment" --timeout="${TIMEOUT}s"
   done
+  if [[ -n $IP_NODE ]]; then
+    kubectl -n "$SYSTEM" rollout status daemonset/vk8s-ip-node --timeout="${TIMEOUT}s"
+  fi
   if [[ -z $AUTHFILE ]]; then
     kubectl -n "$SYSTEM" delete secret "$PULL_SECRET" --ignore-not-found
   fi
@@ -128,11 +135,14 @@ main() {
       --registry-ca) REGISTRY_CA=${2:?--registry-ca needs a FILE} && shift ;;
       --authfile) AUTHFILE=${2:?--authfile needs a FILE} && shift ;;
       --tolerate-control-plane) TOLERATE=yes ;;
+      --ip-node) IP_NODE=${2:?--ip-node needs ROUTES} && shift ;;
       --timeout) TIMEOUT=${2:?--timeout needs SECONDS} && shift ;;
       *) die "scripts/deploy.sh: '$1' is not an option" "see scripts/deploy.sh --help" ;;
     esac
     shift
   done
+  [[ -z $IP_NODE || -n ${IP_NODE_FILES[$IP_NODE]:-} ]] ||
+    die "--ip-node $IP_NODE: not a kind of routes" "give none or host-gateway"
   [[ $CONTROLLER_IMAGE == *@sha256:* ]] ||
     die "--controller-image '$CONTROLLER_IMAGE' has no digest" "give it as images/push.sh prints it"
   ((${#VNODE_IMAGES[@]} > 0)) || die "no --vnode-image is given" "give one as images/push.sh prints it"

@@ -29,7 +29,7 @@ case $* in
     ;;
   *configmap/vk8s-ip-reservation) printf '%s' "$FAKE_RANGE" ;;
   *vnodeippools.vk8s.sktelecom.com/default) printf '%s' "$FAKE_POOL" ;;
-  apply*' -k '*) cp "${!#}/config.toml" "${KUBECTL%/*}/config.toml" ;;
+  apply*' -k '*) cp "${!#}/config.toml" "${!#}/kustomization.yaml" "${KUBECTL%/*}/" ;;
   apply*) cat >>"${KUBECTL%/*}/applied" ;;
   *delete*) printf '%s\n' "$*" >>"${KUBECTL%/*}/deleted" ;;
 esac
@@ -166,6 +166,18 @@ check_versions_installed() {
   says "Kubernetes '1.2' is not in upstream/releases" "${INSTALL[@]}" --version 1.2 r.example:5000 10.0.1.0/24
 }
 
+# Only who asks for vk8s-ip-node gets it, with the routes that he asks for.
+check_ip_node() {
+  play_registry
+  passes "${INSTALL[@]}" r.example:5000 10.0.1.0/24
+  grep -qx 'resources: \[config\]' "$FOLDER/kustomization.yaml" || wrong "not asked for: $(<"$FOLDER/kustomization.yaml")"
+  passes "${INSTALL[@]}" --ip-node none r.example:5000 10.0.1.0/24
+  grep -qF '[config, config/ip-node/ip-node.yaml]' "$FOLDER/kustomization.yaml" || wrong "--ip-node none"
+  passes "${INSTALL[@]}" --ip-node host-gateway r.example:5000 10.0.1.0/24
+  grep -qF '[config, config/ip-node/host-gateway.yaml]' "$FOLDER/kustomization.yaml" || wrong "--ip-node host-gateway"
+  says '--ip-node vxlan: not a kind of routes' "${INSTALL[@]}" --ip-node vxlan r.example:5000 10.0.1.0/24
+}
+
 check_arguments() {
   says 'takes two arguments, not 1' ./install.sh registry.example
   says 'write 10.0.0.1-10.0.0.9' ./install.sh registry.example 10.0.0.9-10.0.0.1
@@ -192,7 +204,7 @@ check_uninstall() {
   FAKE_CLUSTERS='' passes ./uninstall.sh --keep-crds
   ! grep -q config/crd/ "$FOLDER/deleted" || wrong "--keep-crds deletes a CRD"
   FAKE_CLUSTERS='' passes ./uninstall.sh
-  for file in config/crd/*.yaml config/ip-manager/ip-manager.yaml config/rbac/rbac.yaml; do
+  for file in config/crd/*.yaml config/ip-manager/ip-manager.yaml config/ip-node/ip-node.yaml config/rbac/rbac.yaml; do
     grep -q "$file" "$FOLDER/deleted" || wrong "uninstall.sh leaves what is in $file"
   done
 }
@@ -225,5 +237,6 @@ check_nodes
 check_node_images
 check_versions_installed
 check_range_installed
+check_ip_node
 check_uninstall
 ((FAILED == 0)) || die "install.sh, uninstall.sh or their scripts are wrong in the places above"

@@ -27,7 +27,8 @@ std::vector<GeneratedFile> files_of(std::string_view what) {
 
 tl::unexpected<Error> unknown(std::string_view what) {
   return fail(Errc::kInvalidArgument,
-              "generate \"{}\": there are crd, rbac, manager, ip-manager, chart, api and openapi",
+              "generate \"{}\": there are crd, rbac, manager, ip-manager, ip-node, chart, api and "
+              "openapi",
               what);
 }
 

@@ -27,6 +27,10 @@ std::vector<GeneratedFile> generated_files() {
        generated_header("manager") + kube::to_yaml(deployment_manifests())},
       {"config/ip-manager/ip-manager.yaml",
        generated_header("ip-manager") + kube::to_yaml(ip_manager_manifests())},
+      {"config/ip-node/ip-node.yaml",
+       generated_header("ip-node") + kube::to_yaml(ip_node_manifests(false))},
+      {"config/ip-node/host-gateway.yaml",
+       generated_header("ip-node") + kube::to_yaml(ip_node_manifests(true))},
       {"docs/api.md", api_reference()},
       {"docs/ip-manager-openapi.json", ipmanager::openapi_text()},
   };

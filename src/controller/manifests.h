@@ -12,6 +12,7 @@ namespace vk8s::controller {
 inline constexpr std::string_view kSystemNamespace = "vk8s-system";
 inline constexpr std::string_view kControllerName = "vk8s-controller-manager";
 inline constexpr std::string_view kIpManagerName = "vk8s-ip-manager";
+inline constexpr std::string_view kIpNodeName = "vk8s-ip-node";
 inline constexpr std::string_view kConfigMap = "vk8s-controller-config";
 inline constexpr std::string_view kControllerImage = "vk8s/controller:v0.1.0";
 inline constexpr std::string_view kFieldManager = "vk8s-controller";
@@ -29,5 +30,9 @@ std::vector<Json> rbac_manifests();
 std::vector<Json> deployment_manifests();
 // All of vk8s-ip-manager: ServiceAccount, rights, Service, and the Deployment, which is last.
 std::vector<Json> ip_manager_manifests();
+// All of vk8s-ip-node, which no installation has that does not ask for it: what holds it
+// to its own Node, ServiceAccount, rights, and the DaemonSet, which is last. routes: it
+// routes between nodes, in their own network.
+std::vector<Json> ip_node_manifests(bool routes);
 
 }  // namespace vk8s::controller

@@ -5,6 +5,7 @@
 #include "controller/chart.h"
 #include "controller/generate_command.h"
 #include "controller/generated_files.h"
+#include "kube/yaml_writer.h"
 #include "sys/file.h"
 
 namespace vk8s::controller {
@@ -23,6 +24,9 @@ TEST(Manifests, AreThoseThatAreCommitted) {
 TEST(Manifests, GiveNoRightBeyondNeed) {
   std::vector<Json> manifests = rbac_manifests();
   for (Json& manifest : ip_manager_manifests()) {
+    manifests.push_back(std::move(manifest));
+  }
+  for (Json& manifest : ip_node_manifests(true)) {
     manifests.push_back(std::move(manifest));
   }
   for (const Json& manifest : manifests) {
@@ -45,6 +49,30 @@ TEST(Manifests, RunTheProgramsWithoutPrivileges) {
     EXPECT_EQ(base::get_bool(pod, "containers.0.securityContext.readOnlyRootFilesystem"), true);
     EXPECT_EQ(base::get_bool(pod, "containers.0.securityContext.allowPrivilegeEscalation"), false);
     EXPECT_EQ(base::get_string(pod, "containers.0.securityContext.capabilities.drop.0"), "ALL");
+  }
+}
+
+TEST(Manifests, RunTheIpNodeAsRootWithoutItsRights) {
+  for (const bool routes : {false, true}) {
+    const Json set = ip_node_manifests(routes).back();
+    EXPECT_EQ(base::get_string(set, "kind"), "DaemonSet");
+    const Json pod = *base::find(set, "spec.template.spec");
+    const Json context = *base::find(pod, "containers.0.securityContext");
+    EXPECT_EQ(base::get_bool(context, "allowPrivilegeEscalation"), false);
+    EXPECT_EQ(base::get_bool(context, "readOnlyRootFilesystem"), true);
+    EXPECT_EQ(*base::find(context, "capabilities.drop"), JsonArray{"ALL"});
+    EXPECT_EQ(base::find(context, "capabilities.add") != nullptr, routes);
+    EXPECT_EQ(base::find(pod, "hostNetwork") != nullptr, routes);
+    EXPECT_EQ(base::find(context, "privileged"), nullptr);
+    EXPECT_EQ(base::find(pod, "hostPID"), nullptr);
+  }
+}
+
+TEST(Manifests, LetTheIpNodeSeePodsOnlyWhereItRoutes) {
+  for (const bool routes : {false, true}) {
+    const std::string text = kube::to_yaml(ip_node_manifests(routes));
+    EXPECT_EQ(text.find("- pods") != std::string::npos, routes);
+    EXPECT_EQ(text.find("secrets"), std::string::npos);
   }
 }
 
@@ -106,7 +134,8 @@ TEST(GenerateCommand, NamesWhatThereIs) {
   EXPECT_TRUE(generate("openapi"));
   const auto none = generate("everything");
   ASSERT_FALSE(none);
-  EXPECT_NE(none.error().message().find("crd, rbac, manager, ip-manager, chart, api and openapi"),
+  EXPECT_NE(none.error().message().find(
+                "crd, rbac, manager, ip-manager, ip-node, chart, api and openapi"),
             std::string::npos);
   const auto several = generate("chart");
   ASSERT_FALSE(several);
