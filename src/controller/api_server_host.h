@@ -143,10 +143,12 @@ class ApiServerHost {
 class RunningController {
  public:
   explicit RunningController(ApiServerHost& host, kube::Client* client = nullptr) : host_(host) {
+    ManagerOptions options;
+    options.sweeper.period = std::chrono::milliseconds(300);
     host_.loop_thread().run([&] {
-      manager_ = std::make_unique<ControllerManager>(
-          host_.loop_thread().loop(), client == nullptr ? host_.client() : *client,
-          host_.agents_client(), ManagerOptions(), Log::silent());
+      manager_ = std::make_unique<ControllerManager>(host_.loop_thread().loop(),
+                                                     client == nullptr ? host_.client() : *client,
+                                                     host_.agents_client(), options, Log::silent());
       manager_->start([] {});
     });
   }

@@ -35,6 +35,7 @@ struct ManagerOptions {
   bool leader_elect = false;
   std::string lease_namespace;  // of the Lease, if leader_elect
   std::string identity;         // of this replica: unique, new at each start
+  ipmanager::SweeperOptions sweeper;
 };
 
 // On the loop's thread. Everything passed in outlives it.
