@@ -6,7 +6,8 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr const char* kRange = "192.0.2.64/26";
+// The quarter of the host's pod network that quickstart.sh has made the pool of.
+constexpr const char* kRange = "100.65.192.0/18";
 constexpr const char* kSystem = "vk8s-system";
 
 class InstallTest : public HostTest {
