@@ -32,7 +32,7 @@ build_python() {
   touch "$into/whole"
 }
 
-# ensure_python: sets VENV.
+# ensure_python: sets VENV and puts its programs first in PATH.
 ensure_python() {
   find_python
   VENV=$EXAMPLE_CACHE/python-$(cd "$EXAMPLE" &&
@@ -44,6 +44,7 @@ ensure_python() {
       with_lock "$EXAMPLE_CACHE/.python.lock" build_python "$VENV"
     forget_old "$EXAMPLE_CACHE/python" 2
   fi
+  export PATH=$VENV/bin:$PATH
 }
 
 build_store() {

@@ -22,7 +22,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from federated.config import EVENT_MARK, RunConfig
+from federated.config import EVENT_MARK, FLOWER_SETTINGS, RunConfig
 from federated.identity import READER
 from federated.store import CorruptModel, ModelRepository, S3Store, StoreError
 
@@ -41,7 +41,7 @@ class Control:
 
     def __init__(self, app: Path, superlink: str, ca: Path, home: Path) -> None:
         self._app = app
-        self._environment = {**os.environ, "FLWR_HOME": str(home)}
+        self._environment = {**os.environ, **FLOWER_SETTINGS, "FLWR_HOME": str(home)}
         home.mkdir(parents=True, exist_ok=True)
         (home / "config.toml").write_text(
             '[superlink]\ndefault = "example"\n\n[superlink.example]\n'
@@ -240,7 +240,7 @@ def main() -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings"
     )
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         home = Path(os.environ.get("FLWR_HOME", Path.home() / ".flwr"))
         control = Control(arguments.app, arguments.superlink, arguments.ca, home)

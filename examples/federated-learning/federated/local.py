@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 
 from federated import identity, report
-from federated.config import OLD_DIGITS, RunConfig
+from federated.config import FLOWER_SETTINGS, OLD_DIGITS, RunConfig
 from federated.driver import (
     Control,
     DriverError,
@@ -63,14 +63,12 @@ def _free_ports(count: int) -> list[int]:
 
 
 def flower_environment(home: Path) -> dict[str, str]:
-    """What every Flower process is told: no telemetry, no look at the Internet, no `uv sync`."""
+    """Of a service: nothing of the caller's but PATH."""
     return {
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}",
         "HOME": str(home),
         "FLWR_HOME": str(home),
-        "FLWR_TELEMETRY_ENABLED": "0",
-        "FLWR_DISABLE_UPDATE_CHECK": "1",
-        "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+        **FLOWER_SETTINGS,
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "LANG": "C.UTF-8",
@@ -325,7 +323,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     logging.basicConfig(level=logging.INFO, format="  %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for library in ("httpx", "botocore"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     began = time.monotonic()
     folder = arguments.state or Path(tempfile.mkdtemp(prefix="federated-learning-"))
     try:
