@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "ipmanager/allocator.h"
 #include "ipmanager/test_objects.h"
 #include "kube/fake_client.h"
@@ -40,18 +42,14 @@ TEST_F(BlockingAllocatorTest, WaitsForTheAnswer) {
   EXPECT_TRUE(blocking.find_by_owner(owner("p")).front().releasing);
 }
 
+// One that was not started knows no pool, and says nothing.
 TEST_F(BlockingAllocatorTest, GivesUpAfterItsTimeout) {
-  thread_.run([this] { server_.end_watches(fail(Errc::kGone, "too old")); });
-  thread_.run([this] {
-    server_.set_hook([](const kube::FakeRequest& request) {
-      return request.verb == "list" ? std::optional(Error(Errc::kUnavailable, "away"))
-                                    : std::nullopt;
-    });
-  });
-  BlockingAllocator blocking(thread_.loop(), allocator_, milliseconds(50));
+  auto idle = std::make_unique<Allocator>(thread_.loop(), server_, Log::silent());
+  BlockingAllocator blocking(thread_.loop(), *idle, milliseconds(50));
   const auto given = blocking.allocate(request_of(owner("p")));
   ASSERT_FALSE(given);
   EXPECT_EQ(given.error().code(), Errc::kTimeout);
+  thread_.run([&idle] { idle.reset(); });
 }
 
 }  // namespace
