@@ -47,15 +47,20 @@ std::vector<Result<Json>> BatchClient::run(std::vector<Request> requests) {
   batch->requests = std::move(requests);
   loop_.post([batch, &client = client_] {
     for (std::size_t i = 0; i < batch->requests.size(); ++i) {
-      batch->calls.push_back(batch->requests[i](
-          client, [batch, i](Result<Json> result) { batch->finish(i, std::move(result)); }));
+      // Weak: the batch has the call, and the call would have the batch.
+      batch->calls.push_back(
+          batch->requests[i](client, [weak = std::weak_ptr(batch), i](Result<Json> result) {
+            if (const auto there = weak.lock()) {
+              there->finish(i, std::move(result));
+            }
+          }));
     }
   });
   {
     std::unique_lock lock(batch->mutex);
     batch->all_done.wait_for(lock, timeout_, [&] { return batch->missing == 0; });
   }
-  // Calls end on the loop's thread; with them goes the cycle batch -> call -> batch.
+  // Calls end on the loop's thread.
   loop_.post([batch] { batch->calls.clear(); });
   std::vector<Result<Json>> out;
   const std::lock_guard lock(batch->mutex);
