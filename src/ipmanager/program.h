@@ -9,11 +9,11 @@
 namespace vk8s::ipmanager {
 
 struct ProgramOptions {
-  std::string kubeconfig; // "" = the ServiceAccount of the pod it runs in
+  std::string kubeconfig;  // "" = the ServiceAccount of the pod it runs in
   ServiceOptions service;
 };
 
 // Until SIGTERM or SIGINT. The process's exit status.
-int run(const ProgramOptions &options, const Log &log);
+int run(const ProgramOptions& options, const Log& log);
 
-} // namespace vk8s::ipmanager
+}  // namespace vk8s::ipmanager

@@ -19,9 +19,9 @@ struct ProgramFlags {
 };
 
 // flags outlives app.
-void add_flags(CLI::App &app, ProgramFlags &flags);
+void add_flags(CLI::App& app, ProgramFlags& flags);
 
 // kInvalidArgument, naming flag and value, where one makes no sense.
 Result<ProgramOptions> check_flags(ProgramFlags flags);
 
-} // namespace vk8s::ipmanager
+}  // namespace vk8s::ipmanager
