@@ -191,7 +191,9 @@ def describe(event: Event) -> str:
             f"goes on with round {first}" if first > 1 else f"{event['rounds']} rounds"
         )
     if kind == "again":
-        return f"the run ended early, attempt {event['attempt'] + 1}: {event['reason']}"
+        return f"the run ended early, attempt {event['attempt'] + 1}: " + (
+            event["reason"] or "its log has no reason; the SuperLink's may have"
+        )
     if kind == "end":
         return f"{event['name']}: all rounds are in the store"
     parts = [f"round {event['round']:2d}/{event['rounds']}", f"accuracy {event['accuracy']:.3f}"]

@@ -105,7 +105,8 @@ class Recorder:
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    # Not from INFO on: httpx tells of each request there, and each line of log is sent by one more.
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     config = RunConfig.from_flower(context.run_config)
     model.configure()
     repository = ModelRepository(S3Store.from_environment(), config.name)
