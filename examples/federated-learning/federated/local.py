@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -320,7 +321,15 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _end(*_: object) -> None:
+    """The way out leads through every `with`, so that no process stays behind."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
+    # Started in the background by a script, SIGINT is ignored unless it is asked for.
+    signal.signal(signal.SIGINT, _end)
+    signal.signal(signal.SIGTERM, _end)
     arguments = parse_arguments()
     logging.basicConfig(level=logging.INFO, format="  %(message)s")
     for library in ("httpx", "botocore"):
