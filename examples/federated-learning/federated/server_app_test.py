@@ -144,7 +144,9 @@ def test_a_silent_site_and_a_corrupt_one_are_named_and_the_rest_goes_on(
     assert manifest.aggregated
     assert manifest.missing == {"site-0": "no reply"}
     assert "NaN" in manifest.rejected["site-1"]
-    assert sorted(manifest.sites) == ["site-2", "site-3"]
+    # It may still say how the final model does on its images; it trained nothing.
+    trained = [name for name, values in manifest.sites.items() if "num-examples" in values]
+    assert sorted(trained) == ["site-2", "site-3"]
     told = driver.describe(events(capfd.readouterr().out)[-2])
     assert "missing site-0: no reply" in told
     assert "rejected site-1" in told

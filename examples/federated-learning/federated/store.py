@@ -58,7 +58,8 @@ class S3Store:
 
         self._bucket = bucket
         self._endpoint = endpoint
-        self._client = boto3.client(
+        # A session of its own: the default one keeps the credentials that it saw first.
+        self._client = boto3.session.Session().client(
             "s3",
             endpoint_url=endpoint,
             region_name="us-east-1",
