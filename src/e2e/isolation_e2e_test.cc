@@ -86,7 +86,7 @@ Result<std::string> IsolationTest::packet_between(const VirtualCluster& cluster,
 TEST_F(IsolationTest, HasTwoClustersOfOneNamespaceThatWereMadeAtOnce) {
   ensure_namespace("pair");
   const auto create_by_cli = [this](const std::string& name) {
-    return host().cli({"create", name, "-n", "pair", "--wait", "--timeout", "150"}, seconds(160));
+    return host().cli({"create", name, "-n", "pair", "--wait"}, seconds(310));
   };
   auto other = std::async(std::launch::async, create_by_cli, "two");
   const auto created_one = create_by_cli("one");
