@@ -227,6 +227,38 @@ TEST_F(ControllerOnApiServer, SchemaRefusesWhatCannotWorkAndNamesTheField) {
               HasSubstr("spec.nodes[].labels must not have vk8s.sktelecom.com/volumes"));
 }
 
+TEST_F(ControllerOnApiServer, SchemaRefusesQuantitiesThatAreNotMoreThanNothing) {
+  const auto refusal_of = [](const char* list, const char* resource, Json quantity) {
+    return refusal(with(fmt::format("spec.nodes.0.resources.{}", list),
+                        JsonObject{{resource, std::move(quantity)}}));
+  };
+  for (const char* list : {"limits", "requests"}) {
+    const std::string at = fmt::format("spec.nodes[0].resources.{}.cpu", list);
+    for (const Json& none : {Json(0), Json(-1), Json("0"), Json("-1"), Json("0.00"), Json("0m"),
+                             Json("0e3"), Json("-500m"), Json("1e99")}) {
+      EXPECT_THAT(refusal_of(list, "cpu", none), HasSubstr(at)) << base::to_string(none);
+    }
+    EXPECT_THAT(refusal_of(list, "memory", "0Gi"),
+                HasSubstr(fmt::format("spec.nodes[0].resources.{}.memory", list)));
+    EXPECT_THAT(refusal_of(list, "nvidia.com/gpu", 0),
+                HasSubstr(fmt::format("spec.nodes[0].resources.{}.nvidia.com/gpu", list)));
+  }
+  for (const Json& none : {Json(0), Json(-1), Json("0"), Json("0Gi")}) {
+    EXPECT_THAT(refusal(with("spec.nodes.1.storage.size", none)),
+                HasSubstr("spec.nodes[1].storage.size"))
+        << base::to_string(none);
+  }
+  int count = 0;
+  for (const Json& some : {Json(1), Json("1"), Json("0.5"), Json("100m"), Json("0.05"), Json("10"),
+                           Json("1e3"), Json("2E-1"), Json("00.10")}) {
+    Json vk8s = vk8s_object(fmt::format("some-{}", ++count));
+    set(vk8s, "spec.nodes.0.resources.limits.cpu", some);
+    EXPECT_EQ(refusal(vk8s), "accepted") << base::to_string(some);
+    EXPECT_TRUE(host_->api().remove(resources::kVk8s,
+                                    {std::string(kNamespace), fmt::format("some-{}", count)}));
+  }
+}
+
 TEST_F(ControllerOnApiServer, SchemaRefusesPortsThatContradictThemselves) {
   const auto ports = [](std::string_view json) {
     return refusal(with("spec.ports", base::parse_json(json).value()));
