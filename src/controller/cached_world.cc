@@ -84,12 +84,13 @@ void CachedWorld::add(Timers& timers, kube::Client& client, kube::InformerOption
   informers_[plural] = std::move(informer);
 }
 
-// The host's nodes say much all the time; only their addresses matter here.
+// The host's nodes say much all the time; little of it matters here.
 void CachedWorld::tell_all() {
-  std::vector<std::string> addresses = controller::host_addresses(*this);
-  if (addresses == std::exchange(host_addresses_, addresses)) {
+  std::string facts = host_facts(*this);
+  if (facts == host_facts_) {
     return;
   }
+  host_facts_ = std::move(facts);
   for (const Object& vk8s : list(resources::kVk8s, "")) {
     on_change_({text(*vk8s, "metadata.namespace"), text(*vk8s, "metadata.name")});
   }

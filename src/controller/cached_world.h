@@ -38,7 +38,7 @@ class CachedWorld final : public World {
 
   OnChange on_change_;
   std::map<std::string, std::unique_ptr<kube::Informer>> informers_;  // by plural
-  std::vector<std::string> host_addresses_;
+  std::string host_facts_;
 };
 
 }  // namespace vk8s::controller

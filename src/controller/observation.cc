@@ -155,6 +155,25 @@ std::string missing_resources(const api::Vk8s& vk8s, const World& world) {
   return out;
 }
 
+std::string host_facts(const World& world) {
+  std::string out;
+  for (const std::string& address : host_addresses(world)) {
+    out += address + "\n";
+  }
+  for (const World::Object& node : world.list(kube::resources::kNode, "")) {
+    out += fmt::format("{} {} {}", text(*node, "metadata.name"), text(*node, "spec.podCIDR"),
+                       label_of(*node, api::kGpuTypeLabel));
+    const JsonObject* allocatable = base::get_object(*node, "status.allocatable");
+    for (const auto& [name, amount] : allocatable == nullptr ? JsonObject() : *allocatable) {
+      if (std::string_view(name).find('/') != std::string_view::npos) {
+        out += fmt::format(" {}={}", std::string_view(name), base::to_string(amount));
+      }
+    }
+    out += "\n";
+  }
+  return out;
+}
+
 std::vector<std::string> host_addresses(const World& world) {
   std::vector<std::string> out;
   for (const World::Object& node : world.list(kube::resources::kNode, "")) {

@@ -46,8 +46,12 @@ NodeObservation observe_node(const api::NodeSpec& node, const Json* stateful_set
 // What the nodes ask for and no node of the host has, such as GPUs; "" = nothing.
 std::string missing_resources(const api::Vk8s& vk8s, const World& world);
 
-// Internal addresses of the host's ready nodes, sorted, at most 16: names of the
-// API servers' certificates.
+// All of the host's nodes that a cluster's preconditions, its names and its missing
+// resources depend on, as text that changes with it.
+std::string host_facts(const World& world);
+
+// Internal addresses of the host's ready nodes, sorted, at most 16: names of the API
+// servers' certificates.
 std::vector<std::string> host_addresses(const World& world);
 
 }  // namespace vk8s::controller
