@@ -4,11 +4,16 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace vk8s::controller {
 namespace {
 
 using api::ConditionStatus;
 namespace phase = api::phase;
+
+// Whosever words it holds: bounded, and safe for a terminal.
+std::string shown(std::string_view text) { return base::printable(text, 4096); }
 
 std::string phase_of(const NodeObservation& node, bool is_paused) {
   if (node.is_ready()) {
@@ -47,6 +52,7 @@ api::NodeSummary summary_of(const NodeObservation& node, bool is_paused) {
   } else if (!is_paused) {
     out.message = node.has_pod ? "waiting for the pod to start" : "waiting for the pod";
   }
+  out.message = shown(out.message);
   return out;
 }
 
@@ -102,7 +108,7 @@ class Conditions {
     condition.type = type;
     condition.status = is_true ? ConditionStatus::kTrue : ConditionStatus::kFalse;
     condition.reason = reason;
-    condition.message = std::move(message);
+    condition.message = shown(message);
     condition.observed_generation = generation_;
     api::set_condition(status_.conditions, std::move(condition), now_);
   }
@@ -229,7 +235,7 @@ api::Vk8sStatus compute_status(const api::Vk8s& vk8s, const api::Vk8sStatus& pre
     out.nodes.push_back(summary_of(node, seen.is_paused));
   }
   out.ready_nodes = fmt::format("{}/{}", ready_count(seen.nodes), vk8s.spec.nodes.size());
-  out.message = message_of(out, seen);
+  out.message = shown(message_of(out, seen));
 
   Conditions conditions(out, vk8s.metadata.generation, now);
   set_node_conditions(conditions, seen, was_installed(previous));

@@ -212,6 +212,26 @@ TEST_F(ClusterStatus, SaysThatKubeflowIsNotInstalled) {
   EXPECT_EQ(condition("KubeflowReady").reason, "UnsupportedVersion");
 }
 
+// Whosever words they are.
+TEST_F(ClusterStatus, ShowsNoTextThatIsLongOrThatATerminalWouldObey) {
+  const std::string text = "\x1b[2J" + std::string(100'000, 'x');
+  seen_.problem = Problem{{}, "DrainingNode", text, {}};
+  seen_.missing = text;
+  seen_.address_limits = text;
+  seen_.nodes[0].trouble = text;
+  seen_.nodes[1].agent = AgentReport{false, false, text, 10, ""};
+  compute();
+  std::vector<std::string> shown = {status_.message, status_.nodes[0].message,
+                                    status_.nodes[1].message};
+  for (const api::Condition& each : status_.conditions) {
+    shown.push_back(each.message);
+  }
+  for (const std::string& each : shown) {
+    EXPECT_LE(each.size(), 4096U);
+    EXPECT_EQ(each.find('\x1b'), std::string::npos);
+  }
+}
+
 TEST_F(ClusterStatus, IsStableWhenNothingChanges) {
   make_ready(0);
   const api::Vk8sStatus first = compute();

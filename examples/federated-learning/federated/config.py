@@ -8,6 +8,12 @@ from typing import Any
 
 # Begins the lines of a ServerApp's log that are events in JSON.
 EVENT_MARK = "FEDERATED "
+# For every Flower process: no telemetry, no look at the Internet, no `uv sync` at start.
+FLOWER_SETTINGS = {
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+}
 # A second federation knows only the old ones; a new site has only the new ones.
 OLD_DIGITS, NEW_DIGITS = "01234", "56789"
 TRANSFER_METHODS = ("zero-shot", "scratch", "frozen trunk", "fine-tune")
