@@ -2,10 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "base/names.h"
 #include "controller/object_writer.h"
+#include "kube/request_path.h"
 
 namespace vk8s::controller {
 namespace {
+
+// So many at once: a list may be as long as whoever is root inside likes.
+constexpr std::size_t kMaxEvictionsAtOnce = 128;
 
 std::string text(const Json& object, std::string_view path) {
   return std::string(base::get_string(object, path).value_or(""));
@@ -54,7 +59,7 @@ BatchClient::Request evict(const kube::ObjectKey& pod, const api::ReleaseTraits&
   eviction["metadata"] = std::move(metadata);
   kube::RawRequest request{
       .method = "POST",
-      .path = fmt::format("/api/v1/namespaces/{}/pods/{}/eviction", pod.namespace_name, pod.name),
+      .path = kube::object_path(kube::resources::kPod, pod, "eviction").value_or(""),
       .content_type = "application/json",
       .body = base::to_string(Json(std::move(eviction)))};
   return [request = std::move(request)](kube::Client& client, kube::Client::Callback done) {
@@ -70,11 +75,22 @@ BatchClient::Request evict(const kube::ObjectKey& pod, const api::ReleaseTraits&
   };
 }
 
-BatchClient::Request set_schedulable(const std::string& node, bool schedulable) {
-  // null: the field goes, as with kubectl uncordon.
-  const Json unschedulable = schedulable ? Json() : Json(true);
-  return merge_patch_request(kube::resources::kNode, {"", node},
-                             JsonObject{{"spec", JsonObject{{"unschedulable", unschedulable}}}});
+bool is_cordoned_by_us(const Json& node) {
+  const JsonObject* annotations = base::get_object(node, "metadata.annotations");
+  return annotations != nullptr && annotations->contains(kCordonedAnnotation);
+}
+
+// The field and the note of whose it is, in one: of this version of the Node, for
+// somebody else may cordon it at the same time. null: they go, as with kubectl uncordon.
+BatchClient::Request set_cordoned(const Json& node, bool cordoned) {
+  JsonObject metadata;
+  metadata["resourceVersion"] = text(node, "metadata.resourceVersion");
+  metadata["annotations"] = JsonObject{{kCordonedAnnotation, cordoned ? Json("true") : Json()}};
+  JsonObject patch;
+  patch["metadata"] = std::move(metadata);
+  patch["spec"] = JsonObject{{"unschedulable", cordoned ? Json(true) : Json()}};
+  return merge_patch_request(kube::resources::kNode, {"", text(node, "metadata.name")},
+                             std::move(patch));
 }
 
 const Json* draining_since(const Json& stateful_set) {
@@ -104,8 +120,10 @@ std::vector<PodToEvict> pods_to_evict(const Json& pod_list, Drain why) {
         (why == Drain::kToReplace && keeper.empty())) {
       continue;
     }
-    out.push_back({{text(pod, "metadata.namespace"), text(pod, "metadata.name")},
-                   base::find(pod, "metadata.deletionTimestamp") != nullptr});
+    kube::ObjectKey key{text(pod, "metadata.namespace"), text(pod, "metadata.name")};
+    if (base::is_dns_label(key.namespace_name) && base::is_dns_subdomain(key.name)) {
+      out.push_back({std::move(key), base::find(pod, "metadata.deletionTimestamp") != nullptr});
+    }
   }
   return out;
 }
@@ -159,35 +177,46 @@ std::optional<Problem> NodeDrain::take_back(const Cluster& cluster, const Json& 
   if (draining_since(stateful_set) == nullptr) {
     return std::nullopt;
   }
-  const std::string node = text(stateful_set, "metadata.name");
-  const auto patched =
-      inner_.run({cluster.namespace_name(), cluster.name()}, {set_schedulable(node, true)});
-  if (!patched[0] && patched[0].error().code() != Errc::kNotFound) {
+  const std::string name = text(stateful_set, "metadata.name");
+  const kube::ObjectKey key{cluster.namespace_name(), cluster.name()};
+  auto node = ask(key, get_request(kube::resources::kNode, {"", name}));
+  if (node && is_cordoned_by_us(*node)) {
+    node = ask(key, set_cordoned(*node, false));
+  }
+  if (!node && node.error().code() != Errc::kNotFound) {
     return Problem{{},
                    std::string(reason::kDrainingNode),
-                   fmt::format("node {} takes no pods yet: {}", node, patched[0].error().message()),
+                   fmt::format("node {} takes no pods yet: {}", name, node.error().message()),
                    std::chrono::seconds(1)};
   }
   const auto forgotten = host_.run_one(annotate_draining(cluster, stateful_set, Json()));
   return forgotten ? std::nullopt : std::optional(write_problem(forgotten.error()));
 }
 
-// "" once there is none left on it.
-std::string NodeDrain::evict_pods(const Cluster& cluster, const std::string& node, Drain why) {
+Result<Json> NodeDrain::ask(const kube::ObjectKey& cluster, BatchClient::Request request) {
+  std::vector<BatchClient::Request> requests;
+  requests.push_back(std::move(request));
+  return std::move(inner_.run(cluster, std::move(requests)).front());
+}
+
+// "" once there is none left on it, and none can come.
+std::string NodeDrain::evict_pods(const Cluster& cluster, const std::string& name, Drain why) {
   const kube::ObjectKey key{cluster.namespace_name(), cluster.name()};
-  const auto seen = inner_.run(key, {set_schedulable(node, false), list_pods_of(node)});
-  if (!seen[0] && seen[0].error().code() == Errc::kNotFound) {
-    return {};
+  auto node = ask(key, get_request(kube::resources::kNode, {"", name}));
+  if (node && !base::get_bool(*node, "spec.unschedulable").value_or(false)) {
+    node = ask(key, set_cordoned(*node, true));
   }
-  for (const Result<Json>& answer : seen) {
-    if (!answer) {
-      return answer.error().message();
-    }
+  if (!node) {
+    return node.error().code() == Errc::kNotFound ? std::string() : node.error().message();
   }
-  const std::vector<PodToEvict> pods = pods_to_evict(*seen[1], why);
+  const auto list = ask(key, list_pods_of(name));
+  if (!list) {
+    return list.error().message();
+  }
+  const std::vector<PodToEvict> pods = pods_to_evict(*list, why);
   std::vector<BatchClient::Request> evictions;
   for (const PodToEvict& pod : pods) {
-    if (!pod.is_leaving) {
+    if (!pod.is_leaving && evictions.size() < kMaxEvictionsAtOnce) {
       evictions.push_back(evict(pod.key, cluster.release.traits));
     }
   }
@@ -202,10 +231,10 @@ std::string NodeDrain::evict_pods(const Cluster& cluster, const std::string& nod
 
 // "" once the Node object is gone.
 std::string NodeDrain::remove_node(const Cluster& cluster, const std::string& node) {
-  const auto removed = inner_.run({cluster.namespace_name(), cluster.name()},
-                                  {remove_request(kube::resources::kNode, {"", node}, {})});
-  const bool gone = removed[0] || removed[0].error().code() == Errc::kNotFound;
-  return gone ? std::string() : removed[0].error().message();
+  const auto removed = ask({cluster.namespace_name(), cluster.name()},
+                           remove_request(kube::resources::kNode, {"", node}, {}));
+  const bool gone = removed || removed.error().code() == Errc::kNotFound;
+  return gone ? std::string() : removed.error().message();
 }
 
 }  // namespace vk8s::controller

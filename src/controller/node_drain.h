@@ -19,6 +19,8 @@ namespace vk8s::controller {
 
 // Of a node's StatefulSet: since when the node is being drained.
 inline constexpr std::string_view kDrainingAnnotation = "vk8s.sktelecom.com/draining-since";
+// Of a Node inside: it was cordoned here, and not by its owner before.
+inline constexpr std::string_view kCordonedAnnotation = "vk8s.sktelecom.com/cordoned";
 // After so long the node goes, whatever still runs on it.
 inline constexpr std::chrono::seconds kDrainLimit{120};
 
@@ -29,7 +31,8 @@ enum class Drain {
 };
 
 // Of these pods (a PodList), those that must go before the node may. Pods of
-// DaemonSets, static pods and pods that have ended stay. Pure.
+// DaemonSets, static pods and pods that have ended stay. The list is the word of a
+// virtual cluster: what is no pod's name counts as no pod. Pure.
 struct PodToEvict {
   kube::ObjectKey key;
   bool is_leaving = false;  // evicted already
@@ -54,12 +57,14 @@ class NodeDrain {
   OrProblem<Progress> remove(const Cluster& cluster, const Json& stateful_set);
   // The same for a node whose pod is about to be replaced; its Node object stays.
   OrProblem<Progress> empty(const Cluster& cluster, const Json& stateful_set);
-  // Pods may come to it again. Nothing happens unless empty() was called for it.
+  // Pods may come to it again, unless its owner had cordoned it before. Nothing happens
+  // unless empty() was called for it.
   std::optional<Problem> take_back(const Cluster& cluster, const Json& stateful_set);
 
  private:
   OrProblem<std::chrono::seconds> time_draining(const Cluster& cluster, const Json& stateful_set);
-  std::string evict_pods(const Cluster& cluster, const std::string& node, Drain why);
+  Result<Json> ask(const kube::ObjectKey& cluster, BatchClient::Request request);
+  std::string evict_pods(const Cluster& cluster, const std::string& name, Drain why);
   std::string remove_node(const Cluster& cluster, const std::string& node);
 
   BatchClient& host_;

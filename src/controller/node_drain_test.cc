@@ -34,6 +34,22 @@ TEST(NodeDrain, EvictsWhatMovesAndLeavesWhatDoesNot) {
   EXPECT_EQ(moving[0].key.name, "kept");
 }
 
+// They go into a path and into the cluster's status.
+TEST(NodeDrain, TakesNothingForAPodThatHasNoPodsName) {
+  const Json list = base::parse_json(R"({"items":[
+      {"metadata":{"namespace":"a","name":"b/../../nodes/c"}},
+      {"metadata":{"namespace":"a b","name":"c"}},
+      {"metadata":{"namespace":"a","name":"\u001b[2J"}},
+      {"metadata":{"namespace":"a"}},
+      {"metadata":{"namespace":"a","name":7}},
+      5,
+      {"metadata":{"namespace":"a","name":"web-0.x"}}]})")
+                        .value();
+  const auto pods = pods_to_evict(list, Drain::kToRemove);
+  ASSERT_EQ(pods.size(), 1U);
+  EXPECT_EQ(pods[0].key, (kube::ObjectKey{"a", "web-0.x"}));
+}
+
 TEST(NodeDrain, HasNothingToEvictOnAnEmptyNode) {
   EXPECT_TRUE(pods_to_evict(Json(JsonObject()), Drain::kToRemove).empty());
 }
