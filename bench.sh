@@ -5,7 +5,7 @@
 #   bench.sh [--runs N] [--clusters N] [cluster|micro]...     default: both
 #
 #   cluster       whole virtual clusters on an embedded host of its own (needs root)
-#   micro         parts of the programs, by themselves
+#   micro         parts of the programs, by themselves (as root, the CNI plugin too)
 #   --runs N      creations of each kind (default 10)
 #   --clusters N  that one controller manages, of two simulated nodes each (default 1000)
 set -euo pipefail
@@ -43,6 +43,15 @@ bench_micro() {
   phase "parts" "the log's end says which step failed" \
     "$BUILD_DIR/bin/vk8s_micro_bench" --controller "$BUILD_DIR/bin/vk8s-controller" \
     --clusters "$CLUSTERS" --output "$OUT/micro.jsonl"
+  if ((EUID == 0)); then bench_cni; else say "CNI: left out, it needs root"; fi
+}
+
+# What the CNI plugin adds to the start of a pod.
+bench_cni() {
+  build vk8s_cni_bench vk8s-ipam
+  phase "CNI" "the log's end says which step failed" \
+    "$BUILD_DIR/bin/vk8s_cni_bench" --output "$OUT/cni.jsonl" \
+    --plugins "$("$REPO/upstream/build.sh" --print-dir cni-plugins):$BUILD_DIR/bin"
 }
 
 # results.json holds the last figures of both kinds.
