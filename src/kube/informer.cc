@@ -97,7 +97,11 @@ void Informer::tell(Function function) const {
 
 void Informer::retry(void (Informer::*step)(), const Error& error, std::string_view what) {
   const auto delay = backoff_.next();
-  log_.warning(what, {{"retry_ms", delay.count()}, {"error", error.message()}});
+  // What stays so, as a kind that an older installation does not know, is said once.
+  const bool is_news = trouble_ != error.message();
+  trouble_ = error.message();
+  (log_.*(is_news ? &Log::warning : &Log::debug))(
+      what, {{"retry_ms", delay.count()}, {"error", error.message()}});
   timer_ = timers_.after(delay, [this, step] { (this->*step)(); });
 }
 
@@ -148,6 +152,7 @@ ObjectPtr Informer::keep(Json object) const {
 
 void Informer::replace_store(std::string resource_version) {
   Listing listing = std::exchange(listing_, {});
+  trouble_.clear();
   resource_version_ = std::move(resource_version);
   for (const ObjectKey& key : store_.keys()) {
     if (!listing.objects.contains(key)) {
@@ -213,6 +218,7 @@ void Informer::begin_watch() {
 
 void Informer::take_event(WatchEvent event) {
   heard_ = true;
+  trouble_.clear();
   backoff_.reset();
   if (const auto version = base::get_string(event.object, "metadata.resourceVersion")) {
     resource_version_ = *version;

@@ -112,7 +112,8 @@ class Informer {
   std::minstd_rand random_;
   Listing listing_;
   std::string resource_version_;
-  bool heard_ = false;  // whether the running watch has brought anything
+  std::string trouble_;  // that was told of last; "" = none since all was well
+  bool heard_ = false;   // whether the running watch has brought anything
   Timers::TimePoint watch_start_;
 };
 

@@ -25,9 +25,9 @@ Json pod(const std::string& name, const std::string& phase) {
 
 class InformerTest : public ::testing::Test {
  protected:
-  void make(InformerOptions options) {
+  void make(InformerOptions options, const Log& log = Log::silent()) {
     options.resource = resources::kPod;
-    informer_.emplace(timers_, client_, std::move(options), Log::silent());
+    informer_.emplace(timers_, client_, std::move(options), log);
     informer_->add_handlers(
         {.on_added = [this](const ObjectPtr& o) { note("+", *o); },
          .on_updated = [this](const ObjectPtr&, const ObjectPtr& o) { note("~", *o); },
@@ -131,6 +131,25 @@ TEST_F(InformerTest, BacksOffWhileTheServerIsAway) {
   run(seconds(60));
   EXPECT_GE(count("list"), 8);
   EXPECT_LE(count("list"), 14);
+}
+
+TEST_F(InformerTest, TellsOfATroubleThatStaysOnce) {
+  ::testing::internal::CaptureStderr();
+  client_.fail_next("list", resources::kPod, Error(Errc::kNotFound, "no such kind"), 3);
+  make({}, Log::to_stderr("test"));
+  run(seconds(20));
+  client_.fail_next("watch", resources::kPod, Error(Errc::kGone, "too old"));
+  client_.fail_next("list", resources::kPod, Error(Errc::kNotFound, "no such kind"), 2);
+  client_.end_watches(fail(Errc::kGone, "too old"));
+  run(seconds(20));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  std::size_t count = 0;
+  for (std::size_t at = log.find("no such kind"); at != std::string::npos;
+       at = log.find("no such kind", at + 1)) {
+    ++count;
+  }
+  EXPECT_EQ(count, 2U) << "once, and once again after it was well: " << log;
+  EXPECT_TRUE(informer_->has_synced());
 }
 
 TEST_F(InformerTest, DoesNotSpinWhenTheServerEndsEveryWatchAtOnce) {
