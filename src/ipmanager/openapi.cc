@@ -42,6 +42,7 @@ JsonObject address_schema() {
       JsonObject{{"pattern", "^[0:]*:[fF]{4}:([0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}|[0-9.]+)$"}};
   JsonObject out;
   out["anyOf"] = JsonArray{JsonObject{{"type", "string"}, {"format", "ipv4"}}, std::move(v6)};
+  out["examples"] = JsonArray{"10.1.0.7", "fd00::7"};
   return out;
 }
 
@@ -62,14 +63,14 @@ JsonObject status_schema(std::initializer_list<AddressState> states) {
   return JsonObject{{"type", "string"}, {"enum", std::move(words)}};
 }
 
-JsonObject schema_of(Field field) {
+JsonObject plain_schema_of(Field field) {
   switch (field) {
     case Field::kAddress:
       return reference("IPAddress");
     case Field::kPodName:
-      return text(fmt::format("({}/)?{}", kLabel, name_pattern()), 64 + kMaxNameLength);
+      return text(fmt::format("({}/)?{}", kLabel, name_pattern()), kMaxNameLength);
     case Field::kFullPodName:
-      return text(fmt::format("{}/{}", kLabel, name_pattern()), 64 + kMaxNameLength);
+      return text(fmt::format("{}/{}", kLabel, name_pattern()), kMaxNameLength);
     case Field::kBarePodName:
     case Field::kPool:
       return text(name_pattern(), kMaxNameLength);
@@ -90,6 +91,32 @@ JsonObject schema_of(Field field) {
                   39);
   }
   return {};
+}
+
+std::string_view example_of(Field field) {
+  switch (field) {
+    case Field::kPodName:
+    case Field::kFullPodName:
+      return "team-a/web-0";
+    case Field::kBarePodName:
+      return "web-0";
+    case Field::kNamespace:
+      return "team-a";
+    case Field::kPool:
+      return "default";
+    case Field::kNote:
+      return "the camera at the door";
+    default:
+      return {};
+  }
+}
+
+JsonObject schema_of(Field field) {
+  JsonObject out = plain_schema_of(field);
+  if (const std::string_view example = example_of(field); !example.empty()) {
+    out["examples"] = JsonArray{Json(example)};
+  }
+  return out;
 }
 
 JsonObject described(JsonObject schema, std::string_view description) {

@@ -27,6 +27,7 @@ Problem problem(Field field, std::string_view value, std::string_view wanted) {
       .field = std::string(name)};
 }
 
+constexpr std::size_t kMaxPodName = 253;
 constexpr std::string_view kPodWanted = "a pod: write its namespace and name, as in team-a/web-0";
 
 int value_of_hex(char c) {
@@ -58,7 +59,8 @@ std::optional<std::string> percent_decode(std::string_view text) {
 Problem take_pod(Field field, std::string_view value, RestRequest& out) {
   const std::size_t slash = value.find('/');
   const bool has_namespace = slash != std::string_view::npos;
-  if ((field == Field::kFullPodName && !has_namespace) ||
+  // Of both together: a longer name can have its namespace beside it.
+  if (value.size() > kMaxPodName || (field == Field::kFullPodName && !has_namespace) ||
       (field == Field::kBarePodName && has_namespace)) {
     return problem(field, value, kPodWanted);
   }

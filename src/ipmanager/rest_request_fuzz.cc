@@ -30,7 +30,10 @@ std::string body_of(const RestRequest& request) {
     }
   };
   put(Field::kAddress, request.address ? request.address->to_string() : "");
-  put(Field::kFullPodName, request.pod.empty() ? "" : request.pod_namespace + "/" + request.pod);
+  const std::string full = request.pod_namespace + "/" + request.pod;
+  const bool is_long = full.size() > 253;
+  put(Field::kFullPodName, request.pod.empty() || is_long ? request.pod : full);
+  put(Field::kNamespace, is_long ? request.pod_namespace : "");
   put(Field::kStatus, request.status ? std::string(to_string(*request.status)) : "");
   put(Field::kPool, request.pool);
   put(Field::kNote, request.note);

@@ -186,6 +186,14 @@ TEST(RestBody, OfANewAddressNamesWhatIsWrong) {
   EXPECT_THAT(post(R"({"pod_ip": "10.1.0.7", "note": "a\u001bb"})"), HasSubstr("400 note"));
 }
 
+TEST(RestBody, TakesALongPodNameWithItsNamespaceBesideIt) {
+  const std::string label(63, 'a');
+  const std::string name = label + "." + label + "." + label + "." + std::string(61, 'a');
+  EXPECT_TRUE(body("POST", fmt::format(R"({{"pod_name": "{}", "namespace": "team-a"}})", name)));
+  EXPECT_THAT(refusal(body("POST", fmt::format(R"({{"pod_name": "team-a/{}"}})", name))),
+              HasSubstr("400 pod_name"));
+}
+
 TEST(RestBody, CountsTheCharactersOfANote) {
   std::string note;
   for (std::size_t i = 0; i < kMaxNoteCharacters; ++i) {
