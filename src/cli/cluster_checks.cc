@@ -90,7 +90,7 @@ Findings check_conditions(const ClusterView& cluster) {
       continue;
     }
     const std::string& said = condition.message.empty() ? condition.reason : condition.message;
-    const bool is_conflict = condition.type.ends_with("Conflict");
+    const bool is_conflict = condition.type.ends_with("NameConflict");
     out.push_back({bad_when_true && !is_conflict ? FindingLevel::kWarn : level_of(cluster),
                    "condition " + condition.type,
                    fmt::format("{}: {}", api::to_string(condition.status), said),

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "base/text.h"
 #include "cli/clean_text.h"
@@ -135,12 +134,9 @@ std::string age_text(std::string_view created, base::WallTime now) {
   return fmt::format("{}d", seconds / 86400);
 }
 
+// Those that tell of something good are named so: Ready, NodesReady, ...
 bool is_bad_when_true(std::string_view condition_type) {
-  static constexpr std::array<std::string_view, 11> kBad = {
-      "Degraded",           "Ephemeral",        "NameConflict",       "NodeNameConflict",
-      "PortsNotOpen",       "LabelsNotApplied", "DrainingNode",       "ResourcesMissing",
-      "AddressUnavailable", "AddressIgnored",   "AddressesCannotMove"};
-  return std::find(kBad.begin(), kBad.end(), condition_type) != kBad.end();
+  return !condition_type.ends_with("Ready");
 }
 
 }  // namespace vk8s::cli

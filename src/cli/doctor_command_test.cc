@@ -170,18 +170,24 @@ ClusterView with_conditions(const std::string& phase) {
     return JsonObject{{"type", type}, {"status", status}, {"reason", "R"}, {"message", message}};
   };
   object.at("status").as_object()["conditions"] =
-      JsonArray{condition("Ready", "True", ""), condition("NodesReady", "False", "not ready: x"),
-                condition("Degraded", "False", ""), condition("Ephemeral", "True", "no volume")};
+      JsonArray{condition("Ready", "True", ""),
+                condition("NodesReady", "False", "not ready: x"),
+                condition("Degraded", "False", ""),
+                condition("Ephemeral", "True", "no volume"),
+                condition("UnsupportedVersion", "True", "it cannot go there"),
+                condition("NetworkConflict", "False", "")};
   return view_of(object);
 }
 
 TEST(ClusterChecks, KnowWhichConditionsAreBadNewsWhenTrue) {
   const Findings findings = check_conditions(with_conditions("Running"));
-  ASSERT_EQ(findings.size(), 2U);
+  ASSERT_EQ(findings.size(), 3U);
   EXPECT_EQ(findings[0].subject, "condition NodesReady");
   EXPECT_EQ(findings[0].level, FindingLevel::kFail);
   EXPECT_EQ(findings[1].subject, "condition Ephemeral");
   EXPECT_EQ(findings[1].level, FindingLevel::kWarn);
+  EXPECT_EQ(findings[2].subject, "condition UnsupportedVersion");
+  EXPECT_EQ(findings[2].level, FindingLevel::kWarn);
 }
 
 TEST(ClusterChecks, AreLenientWhileItComesUp) {

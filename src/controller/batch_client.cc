@@ -118,6 +118,11 @@ BatchClient::Request merge_patch_request(const kube::Resource& resource, kube::O
   };
 }
 
+BatchClient::Request scale_request(kube::ObjectKey stateful_set, int replicas) {
+  return merge_patch_request(kube::resources::kStatefulSet, std::move(stateful_set),
+                             JsonObject{{"spec", JsonObject{{"replicas", replicas}}}});
+}
+
 BatchClient::Request remove_request(const kube::Resource& resource, kube::ObjectKey key,
                                     std::string uid) {
   return [&resource, key = std::move(key), uid = std::move(uid)](kube::Client& client,

@@ -37,6 +37,7 @@ BatchClient::Request apply_request(const kube::Resource& resource, Json object,
                                    std::string subresource = {});
 BatchClient::Request merge_patch_request(const kube::Resource& resource, kube::ObjectKey key,
                                          Json patch);
+BatchClient::Request scale_request(kube::ObjectKey stateful_set, int replicas);
 BatchClient::Request remove_request(const kube::Resource& resource, kube::ObjectKey key,
                                     std::string uid);
 

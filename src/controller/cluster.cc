@@ -54,6 +54,14 @@ std::string Cluster::image_of(const api::NodeSpec& node) const {
   return node.image.empty() ? catalogue_image(settings, release) : node.image;
 }
 
+const api::KubernetesRelease* release_of_image(const Settings& settings, std::string_view image) {
+  const auto releases = api::releases();
+  const auto at = std::find_if(releases.begin(), releases.end(), [&](const auto& release) {
+    return image == catalogue_image(settings, release);
+  });
+  return at == releases.end() ? api::find_release(api::image_tag(image)) : &*at;
+}
+
 std::string config_secret_of(std::string_view node_name) {
   return fmt::format("{}-config", node_name);
 }

@@ -75,8 +75,12 @@ struct Cluster {
   std::map<std::string, NodeAddress> addresses;  // of nodes that have a fixed one, by name
   std::set<std::string> held_back;  // nodes whose pod must not be made now: it lacks an address
   bool paused = false;              // no pod is to run
-  api::FileSet pki;                 // of Secret <cr>-pki; empty until it is known
-  api::FileSet agent_ca;            // of Secret <cr>-agent-ca, likewise
+  bool exists = false;              // its master's StatefulSet is there
+  // It exists and its spec cannot be met: its nodes stay what they are. Certificates
+  // are renewed, nodes are stopped, started, labelled and removed all the same.
+  bool frozen = false;
+  api::FileSet pki;       // of Secret <cr>-pki; empty until it is known
+  api::FileSet agent_ca;  // of Secret <cr>-agent-ca, likewise
   // For settings.registry_mirror (RegistryCredentials); "" = none.
   std::string registry_auth;
 
@@ -99,6 +103,10 @@ struct Cluster {
 
   std::string image_of(const api::NodeSpec& node) const;
 };
+
+// The release whose image this is, by the installation's images, else by its tag;
+// nullptr = nobody knows.
+const api::KubernetesRelease* release_of_image(const Settings& settings, std::string_view image);
 
 std::string config_secret_of(std::string_view node_name);
 std::string pod_of(std::string_view node_name);

@@ -159,13 +159,22 @@ void set_node_conditions(Conditions& conditions, const Observation& seen, bool i
                          all ? "AllReady" : not_ready, which);
 }
 
+const Problem* find_problem(const Observation& seen, std::string_view reason) {
+  const auto all = seen.problems();
+  const auto at = std::find_if(all.begin(), all.end(),
+                               [&](const Problem* each) { return each->reason == reason; });
+  return at == all.end() ? nullptr : *at;
+}
+
 void set_problem_conditions(Conditions& conditions, const Observation& seen) {
   for (const std::string_view type :
-       {reason::kNameConflict, reason::kNodeNameConflict, reason::kPortsNotOpen,
+       {reason::kInvalidSpec, reason::kUnsupportedVersion, reason::kNotAllowed,
+        reason::kNameConflict, reason::kNodeNameConflict, reason::kNetworkConflict,
+        reason::kAuthorityLost, reason::kPodRefused, reason::kVolumeRefused, reason::kPortsNotOpen,
         reason::kLabelsNotApplied, reason::kDrainingNode, reason::kAddressUnavailable}) {
-    const bool is_so = seen.problem && seen.problem->reason == type;
-    conditions.set_if_seen(type, is_so, is_so ? type : "Resolved",
-                           is_so ? seen.problem->message : std::string());
+    const Problem* problem = find_problem(seen, type);
+    conditions.set_if_seen(type, problem != nullptr, problem == nullptr ? "Resolved" : type,
+                           problem == nullptr ? std::string() : problem->message);
   }
   conditions.set_if_seen("ResourcesMissing", !seen.missing.empty(),
                          seen.missing.empty() ? "AllPresent" : "NotOnTheHost", seen.missing);
@@ -213,6 +222,28 @@ void set_spec_conditions(Conditions& conditions, const api::Vk8s& vk8s) {
 }
 
 }  // namespace
+
+void Observation::note(std::optional<Problem> found) {
+  if (!found || find_problem(*this, found->reason) != nullptr) {
+    return;
+  }
+  if (problem) {
+    more.push_back(*std::move(found));
+  } else {
+    problem = std::move(found);
+  }
+}
+
+std::vector<const Problem*> Observation::problems() const {
+  std::vector<const Problem*> out;
+  if (problem) {
+    out.push_back(&*problem);
+  }
+  for (const Problem& each : more) {
+    out.push_back(&each);
+  }
+  return out;
+}
 
 bool Observation::is_master_ready() const {
   return std::any_of(nodes.begin(), nodes.end(), [](const NodeObservation& node) {

@@ -1,6 +1,7 @@
 // The status of a cluster, from what is seen of it. Pure.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,13 +17,20 @@ struct Observation {
   // Whoever asks something inside asks the API server there.
   bool is_master_ready() const;
 
+  // Notes what is wrong, if anything; of each reason, the first.
+  void note(std::optional<Problem> found);
+  std::vector<const Problem*> problems() const;
+
   std::optional<Problem> problem;  // why it cannot go on
+  std::vector<Problem> more;       // what is wrong beside that
   std::vector<NodeObservation> nodes;
   std::string missing;         // what the host lacks; "" = nothing
   std::string address_limits;  // what nodes with fixed addresses cannot do; "" = nothing
-  std::string version;         // "" = not known (an unsupported one is asked for)
+  std::string version;         // that its master runs; "" = not known
   std::string endpoint;        // "" = none yet
   bool is_paused = false;      // told to stop its nodes
+  // When to look again though nothing has changed, beside what the problems say.
+  std::optional<std::chrono::seconds> again;
 };
 
 // previous: the status to go on from (phases and transition times). now: RFC 3339.

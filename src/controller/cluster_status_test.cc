@@ -212,6 +212,24 @@ TEST_F(ClusterStatus, SaysThatKubeflowIsNotInstalled) {
   EXPECT_EQ(condition("KubeflowReady").reason, "UnsupportedVersion");
 }
 
+TEST_F(ClusterStatus, HasAConditionForEachOfSeveralProblems) {
+  make_ready(0);
+  make_ready(1);
+  seen_.note(Problem{{}, "PortsNotOpen", "no such Service", {}});
+  seen_.note(Problem{{}, "DrainingNode", "node x leaves", {}});
+  seen_.note(Problem{{}, "DrainingNode", "node y leaves", {}});
+  seen_.note(std::nullopt);
+  EXPECT_EQ(compute().phase, "Running");
+  EXPECT_EQ(status_.message, "no such Service");
+  EXPECT_EQ(condition("PortsNotOpen").status, api::ConditionStatus::kTrue);
+  EXPECT_EQ(condition("DrainingNode").message, "node x leaves");
+  EXPECT_EQ(seen_.problems().size(), 2U);
+  seen_.problem = std::nullopt;
+  seen_.more.clear();
+  compute();
+  EXPECT_EQ(condition("DrainingNode").status, api::ConditionStatus::kFalse);
+}
+
 // Whosever words they are.
 TEST_F(ClusterStatus, ShowsNoTextThatIsLongOrThatATerminalWouldObey) {
   const std::string text = "\x1b[2J" + std::string(100'000, 'x');
@@ -230,6 +248,15 @@ TEST_F(ClusterStatus, ShowsNoTextThatIsLongOrThatATerminalWouldObey) {
     EXPECT_LE(each.size(), 4096U);
     EXPECT_EQ(each.find('\x1b'), std::string::npos);
   }
+}
+
+TEST_F(ClusterStatus, ShowsTheVersionThatRuns) {
+  seen_.version = "";
+  EXPECT_EQ(compute().version, "");
+  seen_.version = "1.36.3";
+  EXPECT_EQ(compute().version, "1.36.3");
+  seen_.version = "";
+  EXPECT_EQ(compute().version, "1.36.3") << "nobody says otherwise";
 }
 
 TEST_F(ClusterStatus, IsStableWhenNothingChanges) {
@@ -261,6 +288,53 @@ TEST(ObserveNode, ReadsPodAndRevision) {
   controller::set(set, "status.observedGeneration", 1);
   EXPECT_FALSE(observe_node(node, &set, &pod).is_outdated);
   EXPECT_FALSE(observe_node(node, nullptr, nullptr).has_pod);
+}
+
+TEST(RunningVersion, IsTheKubeletsUntilAnImageHasStartedThatIsNewer) {
+  const Json set = base::parse_json(R"({"spec":{"template":{"spec":{"containers":[
+      {"image":"registry.example/vk8s/vnode:v1.37.2"}]}}}})")
+                       .value();
+  Settings settings;
+  NodeObservation master;
+  EXPECT_EQ(running_version(settings, master, &set), "");
+  EXPECT_EQ(running_version(settings, master, nullptr), "");
+  master.agent = AgentReport{true, false, "", 100, "v1.36.3"};
+  EXPECT_EQ(running_version(settings, master, &set), "1.36.3");
+  master.is_current = true;
+  EXPECT_EQ(running_version(settings, master, &set), "1.36.3") << "its agent has not started";
+  master.has_started = true;
+  EXPECT_EQ(running_version(settings, master, &set), "1.37.2");
+  master.agent->kubelet_version = "v1.37.1-custom";
+  EXPECT_EQ(running_version(settings, master, &set), "1.37.1");
+  for (const char* word : {"", "v2.0.0", "1.37", "nonsense", "v1..2", "1.99999.1", "v1.37.2.1"}) {
+    master.agent->kubelet_version = word;
+    EXPECT_EQ(running_version(settings, master, &set), "1.37.2") << word;
+  }
+}
+
+TEST(RunningVersion, KnowsTheImagesOfTheInstallation) {
+  const Json set = base::parse_json(R"({"spec":{"template":{"spec":{"containers":[
+      {"image":"registry.example/vnode@sha256:36"}]}}}})")
+                       .value();
+  NodeObservation master;
+  master.is_current = master.has_started = true;
+  EXPECT_EQ(running_version({}, master, &set), "");
+  Settings settings;
+  settings.vnode_images = {{"1.36", "registry.example/vnode@sha256:36"}};
+  EXPECT_THAT(running_version(settings, master, &set), testing::StartsWith("1.36."));
+}
+
+TEST(ObserveNode, KnowsWhetherItsAgentHasStarted) {
+  const api::NodeSpec node = vk8s().master();
+  const auto has_started = [&](std::string_view state) {
+    const Json pod = pod_with(R"({"containerStatuses":[)" + std::string(state) + "]}");
+    return observe_node(node, nullptr, &pod).has_started;
+  };
+  EXPECT_TRUE(has_started(R"({"state":{"running":{}}})"));
+  EXPECT_TRUE(has_started(R"({"state":{"terminated":{"exitCode":1}}})"));
+  EXPECT_TRUE(
+      has_started(R"({"restartCount":2,"state":{"waiting":{"reason":"CrashLoopBackOff"}}})"));
+  EXPECT_FALSE(has_started(R"({"restartCount":0,"state":{"waiting":{"reason":"ErrImagePull"}}})"));
 }
 
 TEST(ObserveNode, NamesTheTroubleInTheHostsWords) {

@@ -29,11 +29,11 @@ JsonArray cluster_rules() {
                 {"get", "list", "watch", "create", "patch", "delete"}),
       // By name only: never listed, never watched.
       rbac_rule({""}, {"secrets"}, {"get", "create", "update", "patch", "delete"}),
-      // create is for the dry run before a cluster's first object.
+      // create is for dry runs.
       rbac_rule({""}, {"pods"}, {"get", "list", "watch", "create", "delete"}),
       rbac_rule({""}, {"nodes"}, {"get", "list", "watch"}),
-      // Of nodes that have left a cluster.
-      rbac_rule({""}, {"persistentvolumeclaims"}, {"delete"}),
+      // Of nodes that have left a cluster; create is for dry runs.
+      rbac_rule({""}, {"persistentvolumeclaims"}, {"create", "delete"}),
       rbac_rule({""}, {"events"}, {"create", "patch"}),
       // Fixed addresses: the controller is one of those who give them.
       rbac_rule({api::kVk8sGroup}, {"vnodeippools"}, {"get", "list", "watch"}),

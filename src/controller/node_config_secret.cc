@@ -106,8 +106,8 @@ class NodeConfigSecret final : public SecretResource {
   std::string inputs(const Cluster& cluster) const override {
     const api::NodeSpec* node = cluster.vk8s.find_node(node_name_);
     return node == nullptr ? std::string()
-                           : node_json(cluster, *node) + cluster.settings.registry_ca_pem +
-                                 cluster.registry_auth;
+                           : (cluster.frozen ? "frozen" : node_json(cluster, *node)) +
+                                 cluster.settings.registry_ca_pem + cluster.registry_auth;
   }
 
   Result<Content> content(const Cluster& cluster, const Content& existing,
@@ -116,7 +116,7 @@ class NodeConfigSecret final : public SecretResource {
     if (node == nullptr) {
       return fail(Errc::kNotFound, "node \"{}\" is not in spec.nodes", node_name_);
     }
-    VK8S_TRY_CONTEXT(api::validate(node_config(cluster, *node)), "node \"{}\"", node_name_);
+    const std::string config = VK8S_TRY(config_of(cluster, *node, existing));
     Content out = existing;
     out.note = fingerprint({cluster.pki.at("ca.crt"), cluster.agent_ca.at("agent-ca.crt"),
                             agent_server_name(cluster, node_name_)});
@@ -127,13 +127,24 @@ class NodeConfigSecret final : public SecretResource {
                                 fmt::format("{}.{}", pod_of(node_name_), cluster.peers_service())}),
           "certificates of node \"{}\"", node_name_);
     }
-    out.files[std::string(api::kNodeConfigFile)] = node_json(cluster, *node);
+    out.files[std::string(api::kNodeConfigFile)] = config;
     put(out.files, kRegistryCaFile, cluster.settings.registry_ca_pem);
     put(out.files, api::kRegistryAuthFile, cluster.registry_auth);
     return out;
   }
 
  private:
+  // A frozen node is told what it was told before: its image is the old one.
+  static Result<std::string> config_of(const Cluster& cluster, const api::NodeSpec& node,
+                                       const Content& existing) {
+    const auto before = existing.files.find(std::string(api::kNodeConfigFile));
+    if (cluster.frozen && before != existing.files.end()) {
+      return before->second;
+    }
+    VK8S_TRY_CONTEXT(api::validate(node_config(cluster, node)), "node \"{}\"", node.name);
+    return node_json(cluster, node);
+  }
+
   static std::string node_json(const Cluster& cluster, const api::NodeSpec& node) {
     return base::to_string(api::to_json(node_config(cluster, node)));
   }

@@ -143,21 +143,39 @@ OrProblem<std::chrono::seconds> NodeDrain::time_draining(const Cluster& cluster,
   return std::chrono::seconds(0);
 }
 
-OrProblem<NodeDrain::Progress> NodeDrain::remove(const Cluster& cluster, const Json& stateful_set) {
-  if (cluster.paused) {
-    return Progress();  // nothing runs, and nobody answers
-  }
-  const auto elapsed = time_draining(cluster, stateful_set);
-  if (!elapsed) {
-    return tl::unexpected<Problem>(elapsed.error());
-  }
+OrProblem<NodeDrain::Progress> NodeDrain::remove(const Cluster& cluster, const Json& stateful_set,
+                                                 bool has_pod, bool answers) {
   const std::string node = text(stateful_set, "metadata.name");
   Progress out;
-  out.waits_for = evict_pods(cluster, node, Drain::kToRemove);
-  if (out.waits_for.empty() || *elapsed >= kDrainLimit) {
-    const std::string trouble = remove_node(cluster, node);
+  out.stopped = base::get_int(stateful_set, "spec.replicas") == 0;
+  if (!out.stopped && !cluster.paused && has_pod) {
+    const auto elapsed = time_draining(cluster, stateful_set);
+    if (!elapsed) {
+      return tl::unexpected<Problem>(elapsed.error());
+    }
+    out.waits_for = answers ? evict_pods(cluster, node, Drain::kToRemove)
+                            : std::string("the API server inside");
+    if (!out.waits_for.empty() && *elapsed < kDrainLimit) {
+      return out;
+    }
     out.timed_out = !out.waits_for.empty();
-    out.waits_for += out.timed_out ? "" : trouble;
+    out.timed_out_on = std::exchange(out.waits_for, {});
+  }
+  if (!out.stopped) {
+    const auto scaled = host_.run_one(scale_request({cluster.namespace_name(), node}, 0));
+    if (!scaled && scaled.error().code() != Errc::kNotFound) {
+      return tl::unexpected<Problem>(write_problem(scaled.error()));
+    }
+    out.stopped = true;
+  }
+  if (has_pod) {
+    out.waits_for = "its pod to end";
+  } else if (cluster.paused) {
+    out.waits_for = "the cluster to run again: its Node inside is still there";
+  } else if (!answers) {
+    out.waits_for = "the API server inside, which still has its Node";
+  } else {
+    out.waits_for = remove_node(cluster, node);
   }
   return out;
 }
@@ -234,7 +252,8 @@ std::string NodeDrain::remove_node(const Cluster& cluster, const std::string& no
   const auto removed = ask({cluster.namespace_name(), cluster.name()},
                            remove_request(kube::resources::kNode, {"", node}, {}));
   const bool gone = removed || removed.error().code() == Errc::kNotFound;
-  return gone ? std::string() : removed.error().message();
+  return gone ? std::string()
+              : fmt::format("its Node inside to be deleted: {}", removed.error().message());
 }
 
 }  // namespace vk8s::controller

@@ -1,7 +1,7 @@
-// How a node leaves a cluster: no new pods on it, its pods evicted, its Node
-// object deleted, then its StatefulSet, Secret and volume. And how it is emptied
-// before its pod is replaced, and taken back afterwards. One step at a time, from
-// what is there: a controller that is born half-way goes on.
+// How a node leaves a cluster: no new pods on it, its pods evicted, its own pod
+// stopped, its Node object deleted, then its StatefulSet, Secret and volume. And how it
+// is emptied before its pod is replaced, and taken back afterwards. One step at a time,
+// from what is there: a controller that is born half-way goes on.
 // Source: kubectl drain (k8s.io/kubectl/pkg/drain).
 #pragma once
 
@@ -21,7 +21,7 @@ namespace vk8s::controller {
 inline constexpr std::string_view kDrainingAnnotation = "vk8s.sktelecom.com/draining-since";
 // Of a Node inside: it was cordoned here, and not by its owner before.
 inline constexpr std::string_view kCordonedAnnotation = "vk8s.sktelecom.com/cordoned";
-// After so long the node goes, whatever still runs on it.
+// After so long the node is stopped, whatever still runs on it.
 inline constexpr std::chrono::seconds kDrainLimit{120};
 
 // Why a node is emptied.
@@ -47,14 +47,18 @@ class NodeDrain {
   NodeDrain(BatchClient& host, InnerClusters& inner, Now now)
       : host_(host), inner_(inner), now_(std::move(now)) {}
 
-  // The next step for the node of this StatefulSet of the host. Done: the node is
-  // out of the cluster, and its objects on the host may go. Any thread but the
-  // loop's.
   struct Progress {
     std::string waits_for;  // "" = done
     bool timed_out = false;
+    std::string timed_out_on;
+    bool stopped = false;  // no pod runs for it any more, or comes
   };
-  OrProblem<Progress> remove(const Cluster& cluster, const Json& stateful_set);
+  // The next step for the node of this StatefulSet of the host. Done: the node is out
+  // of the cluster, and its objects on the host may go. Not before: its Node and its
+  // part of the pod network are the StatefulSet's for so long. has_pod: on the host.
+  // answers: the API server inside. Any thread but the loop's.
+  OrProblem<Progress> remove(const Cluster& cluster, const Json& stateful_set, bool has_pod,
+                             bool answers);
   // The same for a node whose pod is about to be replaced; its Node object stays.
   OrProblem<Progress> empty(const Cluster& cluster, const Json& stateful_set);
   // Pods may come to it again, unless its owner had cordoned it before. Nothing happens

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include "api/from_spec.h"
@@ -84,6 +85,7 @@ JsonArray taints_to_be(const api::NodeSpec& wanted, const api::FromSpec& before,
       missing[api::taint_id(taint.key, taint.effect)] = &taint;
     }
   }
+  std::set<std::string> placed;
   JsonArray out;
   for (const Json& taint : present) {
     const std::string key = text(taint, "key");
@@ -91,6 +93,9 @@ JsonArray taints_to_be(const api::NodeSpec& wanted, const api::FromSpec& before,
     if (const auto ours = missing.find(id); ours != missing.end()) {
       out.push_back(with_value(taint, ours->second->value));
       missing.erase(ours);
+      placed.insert(id);
+    } else if (placed.contains(id)) {
+      continue;  // twice: no API server of Kubernetes' keeps that
     } else if (is_of_kubernetes(key) || !before.taints.contains(id)) {
       out.push_back(taint);
     }

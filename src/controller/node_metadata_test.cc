@@ -88,6 +88,15 @@ TEST(NodeMetadata, KeepsTheTaintsOfOthers) {
   EXPECT_EQ(base::get_string(*patched, "metadata.resourceVersion"), "7");
 }
 
+TEST(NodeMetadata, IsDoneAfterOnePatchWhateverTheNodeHas) {
+  const auto patched =
+      node_metadata_patch(tainted({{"gpu", "", "NoSchedule"}}),
+                          node("{}", "", R"([{"key":"gpu","value":"a","effect":"NoSchedule"},
+                         {"key":"gpu","value":"b","effect":"NoSchedule"}])"));
+  ASSERT_TRUE(patched);
+  EXPECT_EQ(base::get_array(*patched, "spec.taints")->size(), 1U);
+}
+
 TEST(NodeMetadata, RemovesTheLastTaint) {
   const auto patched =
       node_metadata_patch({}, node("{}", R"({"labels":[],"taints":["gpu:NoSchedule"]})",

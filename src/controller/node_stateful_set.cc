@@ -267,6 +267,12 @@ JsonObject claim_template(const Cluster& cluster, const api::NodeSpec& node) {
   return out;
 }
 
+// nullptr: the node has no volume.
+const Json* claim_template_of(const Json& stateful_set) {
+  const JsonArray* claims = base::get_array(stateful_set, "spec.volumeClaimTemplates");
+  return claims == nullptr || claims->empty() ? nullptr : &claims->front();
+}
+
 // One node: a StatefulSet of one pod, replaced only by the controller.
 class NodeStatefulSet final : public Resource {
  public:
@@ -339,24 +345,43 @@ std::unique_ptr<Resource> make_node_stateful_set(std::string node_name) {
 }
 
 bool has_owned_claim(const Json& stateful_set) {
-  const JsonArray* claims = base::get_array(stateful_set, "spec.volumeClaimTemplates");
-  return claims != nullptr && !claims->empty() &&
-         base::find((*claims)[0], "metadata.ownerReferences") != nullptr;
+  const Json* claim = claim_template_of(stateful_set);
+  return claim != nullptr && base::find(*claim, "metadata.ownerReferences") != nullptr;
 }
 
-Json node_pod(const Cluster& cluster, const api::NodeSpec& node) {
-  JsonObject out = object_of(cluster, ref_of(cluster, kube::resources::kPod, pod_of(node.name)));
-  out["metadata"].get_object()["labels"] = node_labels(cluster, node);
-  JsonObject spec = pod_spec(cluster, node);
-  if (!node.storage.ephemeral) {
+Json node_pod(const Cluster& cluster, const Json& stateful_set) {
+  const std::string node(base::get_string(stateful_set, "metadata.name").value_or(""));
+  JsonObject out = object_of(cluster, ref_of(cluster, kube::resources::kPod, pod_of(node)));
+  const Json& made_from = *base::find(stateful_set, "spec.template");
+  for (const auto& [name, value] : made_from.at("metadata").get_object()) {
+    out["metadata"].get_object()[name] = value;
+  }
+  JsonObject spec = made_from.at("spec").get_object();
+  if (claim_template_of(stateful_set) != nullptr) {
     JsonObject claim;
-    claim["claimName"] = claim_of(node.name);
+    claim["claimName"] = claim_of(node);
     JsonObject volume;
     volume["name"] = "data";
     volume["persistentVolumeClaim"] = std::move(claim);
     spec["volumes"].get_array().push_back(std::move(volume));
   }
   out["spec"] = std::move(spec);
+  return out;
+}
+
+std::optional<Json> node_claim(const Cluster& cluster, const Json& stateful_set) {
+  const Json* made_from = claim_template_of(stateful_set);
+  if (made_from == nullptr) {
+    return std::nullopt;
+  }
+  const std::string node(base::get_string(stateful_set, "metadata.name").value_or(""));
+  JsonObject out = made_from->get_object();
+  out["apiVersion"] = kube::resources::kPersistentVolumeClaim.api_version();
+  out["kind"] = kube::resources::kPersistentVolumeClaim.kind;
+  JsonObject& metadata = out["metadata"].get_object();
+  metadata["name"] = claim_of(node);
+  metadata["namespace"] = cluster.namespace_name();
+  out.erase("status");
   return out;
 }
 

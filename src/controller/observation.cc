@@ -95,6 +95,34 @@ bool has_resource(const Json& host_node, const std::string& resource) {
   return amount != nullptr && amount->is_string() && amount->get_string() != "0";
 }
 
+bool has_started(const Json& pod) {
+  const JsonArray* containers = base::get_array(pod, "status.containerStatuses");
+  for (const Json& container : containers == nullptr ? JsonArray() : *containers) {
+    if (base::find(container, "state.running") != nullptr ||
+        base::find(container, "state.terminated") != nullptr ||
+        base::get_int(container, "restartCount").value_or(0) > 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// "1.37.2" of "v1.37.2" or "1.37.2-1"; "" of what is no version of Kubernetes 1.
+std::string plain_version(std::string_view text) {
+  text.remove_prefix(text.starts_with('v') ? 1 : 0);
+  const std::size_t length = std::min(text.find_first_not_of("0123456789."), text.size());
+  const auto parts = base::split(text.substr(0, length), '.');
+  const bool is_version = parts.size() == 3 && parts[0] == "1" &&
+                          std::all_of(parts.begin(), parts.end(),
+                                      [](auto part) { return !part.empty() && part.size() <= 3; });
+  return is_version ? std::string(text.substr(0, length)) : std::string();
+}
+
+int minor_of(std::string_view version) {
+  const auto parts = base::split(version, '.');
+  return parts.size() < 2 ? -1 : std::stoi(std::string(parts[1]));
+}
+
 std::string label_of(const Json& object, std::string_view name) {
   const JsonObject* labels = base::get_object(object, "metadata.labels");
   const Json* value = labels == nullptr ? nullptr : labels->if_contains({name.data(), name.size()});
@@ -113,6 +141,7 @@ NodeObservation observe_node(const api::NodeSpec& node, const Json* stateful_set
   out.has_pod = true;
   out.is_leaving = base::find(*pod, "metadata.deletionTimestamp") != nullptr;
   out.pod_ready = has_condition(*pod, "Ready", "True");
+  out.has_started = has_started(*pod);
   out.pod_uid = text(*pod, "metadata.uid");
   out.pod_ip = text(*pod, "status.podIP");
   out.ignored_ip = out.is_leaving ? std::string() : ignored_address(*pod);
@@ -123,9 +152,23 @@ NodeObservation observe_node(const api::NodeSpec& node, const Json* stateful_set
     const std::string is = text(*pod, "metadata.labels.controller-revision-hash");
     const bool settled = base::get_int(*stateful_set, "status.observedGeneration") ==
                          base::get_int(*stateful_set, "metadata.generation");
-    out.is_outdated = settled && !wanted.empty() && !is.empty() && wanted != is;
+    const bool known = settled && !wanted.empty() && !is.empty();
+    out.is_outdated = known && wanted != is;
+    out.is_current = known && wanted == is;
   }
   return out;
+}
+
+std::string running_version(const Settings& settings, const NodeObservation& master,
+                            const Json* stateful_set) {
+  const std::string by_kubelet =
+      master.agent ? plain_version(master.agent->kubelet_version) : std::string();
+  const api::KubernetesRelease* release =
+      master.has_started && master.is_current && stateful_set != nullptr
+          ? release_of_image(settings, text(*stateful_set, "spec.template.spec.containers.0.image"))
+          : nullptr;
+  const std::string by_image(release == nullptr ? "" : release->version);
+  return minor_of(by_image) > minor_of(by_kubelet) ? by_image : by_kubelet;
 }
 
 std::string missing_resources(const api::Vk8s& vk8s, const World& world) {

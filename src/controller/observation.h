@@ -29,6 +29,8 @@ struct NodeObservation {
   bool is_leaving = false;  // the pod is being deleted
   bool pod_ready = false;
   bool is_outdated = false;  // the pod is of an earlier revision of its StatefulSet
+  bool is_current = false;   // of its latest, as far as that is settled
+  bool has_started = false;  // the pod's agent runs, or has run
   std::string pod_uid;
   std::string pod_ip;
   std::string reserved_ip;  // the fixed address that is the node's; "" = none
@@ -42,6 +44,12 @@ struct NodeObservation {
 
 // From the node's StatefulSet and pod, either of which may be null.
 NodeObservation observe_node(const api::NodeSpec& node, const Json* stateful_set, const Json* pod);
+
+// The Kubernetes version that runs, of the master and its StatefulSet (may be null):
+// the newer of what its kubelet says and what is in the image that has been started,
+// for a kubelet's word comes late. "" = not known.
+std::string running_version(const Settings& settings, const NodeObservation& master,
+                            const Json* stateful_set);
 
 // What the nodes ask for and no node of the host has, such as GPUs; "" = nothing.
 std::string missing_resources(const api::Vk8s& vk8s, const World& world);

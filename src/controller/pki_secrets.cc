@@ -1,5 +1,5 @@
-// Secrets <cr>-pki and <cr>-agent-ca: the cluster's certificate authorities. Made
-// once, never made anew while they are there: a new CA is a new cluster.
+// Secrets <cr>-pki and <cr>-agent-ca: the cluster's certificate authorities. Made once,
+// never made anew while the cluster is there: a new CA is a new cluster.
 #include <initializer_list>
 
 #include "controller/resource.h"
@@ -13,9 +13,16 @@ Result<SecretResource::Content> keep_or_create(const ObjectRef& ref,
                                                const SecretResource::Content& existing,
                                                std::initializer_list<std::string_view> names,
                                                Result<api::FileSet> (*create)(std::string_view),
-                                               std::string_view cluster_name) {
+                                               const Cluster& cluster) {
+  if (existing.files.empty() && cluster.exists) {
+    return fail(Errc::kNotFound,
+                "{} is gone, and nothing else can stand for it: restore it from a backup. Until "
+                "then the cluster goes on with the certificates that it has, and its nodes are "
+                "not changed; where there is no backup, move to another cluster",
+                ref.to_string());
+  }
   if (existing.files.empty()) {
-    return SecretResource::Content{VK8S_TRY(create(cluster_name)), "generated"};
+    return SecretResource::Content{VK8S_TRY(create(cluster.name())), "generated"};
   }
   for (const std::string_view name : names) {
     if (!existing.files.contains(std::string(name))) {
@@ -40,7 +47,7 @@ class PkiSecret final : public SecretResource {
     return keep_or_create(ref(cluster), existing,
                           {"ca.crt", "ca.key", "etcd-ca.crt", "etcd-ca.key", "front-proxy-ca.crt",
                            "front-proxy-ca.key", "sa.pub", "sa.key"},
-                          api::create_cluster_pki, cluster.name());
+                          api::create_cluster_pki, cluster);
   }
 };
 
@@ -59,7 +66,7 @@ class AgentCaSecret final : public SecretResource {
     Content out = VK8S_TRY(
         keep_or_create(ref(cluster), existing,
                        {"agent-ca.crt", "agent-ca.key", "agent-client.crt", "agent-client.key"},
-                       api::create_agent_ca, cluster.name()));
+                       api::create_agent_ca, cluster));
     // The reader's certificate lives a year, its CA as long as the cluster.
     if (VK8S_TRY(api::first_renewal(out.files)) <= now) {
       const api::FileSet renewed = VK8S_TRY(api::renew_agent_client(out.files));

@@ -4,14 +4,19 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 #include <tuple>
 
 #include "base/cidr.h"
 #include "controller/observation.h"
 #include "controller/pod_cidrs.h"
+#include "controller/resource.h"
 
 namespace vk8s::controller {
 namespace {
+
+// Nobody tells a cluster when another's StatefulSet has gone.
+constexpr std::chrono::seconds kRetryTaken{10};
 
 Problem problem_of(std::string_view reason, const Error& error) {
   return {api::phase::kFail, std::string(reason), error.message()};
@@ -28,6 +33,16 @@ std::optional<int> minor_of(std::string_view version) {
   const std::string text(version);
   return std::sscanf(text.c_str(), "%d.%d", &major, &minor) == 2 ? std::optional(minor)
                                                                  : std::nullopt;
+}
+
+// Of the catalogue's versions the one that runs, or what comes nearest to it.
+api::KubernetesRelease running_release(std::string_view version) {
+  for (const api::KubernetesRelease& release : api::releases()) {
+    if (minor_of(release.minor) == minor_of(version)) {
+      return release;
+    }
+  }
+  return api::releases().front();
 }
 
 // etcd's data of a newer version is not an older one's, and Kubernetes supports
@@ -54,8 +69,44 @@ bool is_earlier(const Json& other, const api::ObjectMeta& mine) {
          std::make_tuple(mine.creation_timestamp, mine.name);
 }
 
-// Node names are names of StatefulSets, so two clusters cannot share one.
+Problem name_taken(const api::Vk8s& vk8s, const std::string& node, const std::string& by) {
+  return {api::phase::kFail, std::string(reason::kNodeNameConflict),
+          fmt::format("node name \"{}\" is taken by Vk8s {}/{}: choose another, such as {}-{}",
+                      node, vk8s.metadata.namespace_name, by, vk8s.metadata.name, node),
+          kRetryTaken};
+}
+
+// The Vk8s that this StatefulSet belongs to; "" = none.
+std::string owner_of(const Json& stateful_set) {
+  const JsonArray* owners = base::get_array(stateful_set, "metadata.ownerReferences");
+  for (const Json& owner : owners == nullptr ? JsonArray() : *owners) {
+    if (text(owner, "kind") == "Vk8s" && base::get_bool(owner, "controller").value_or(false)) {
+      return text(owner, "name");
+    }
+  }
+  return {};
+}
+
+World::Object set_of(const api::Vk8s& vk8s, const std::string& node, const World& world) {
+  return world.get(kube::resources::kStatefulSet, {vk8s.metadata.namespace_name, node});
+}
+
+// Node names are names of StatefulSets, so two clusters cannot share one. It is whose
+// StatefulSet is there; where there is none, the earlier cluster's.
 std::optional<Problem> node_name_conflict(const api::Vk8s& vk8s, const World& world) {
+  std::set<std::string> mine;
+  for (const api::NodeSpec& node : vk8s.spec.nodes) {
+    const World::Object set = set_of(vk8s, node.name, world);
+    if (!set) {
+      continue;
+    }
+    if (is_owned_by(*set, vk8s.metadata.uid)) {
+      mine.insert(node.name);
+    } else if (const std::string owner = owner_of(*set);
+               !owner.empty() && owner != vk8s.metadata.name) {
+      return name_taken(vk8s, node.name, owner);
+    }
+  }
   for (const World::Object& other :
        world.list(kube::resources::kVk8s, vk8s.metadata.namespace_name)) {
     const JsonArray* nodes = base::get_array(*other, "spec.nodes");
@@ -65,14 +116,8 @@ std::optional<Problem> node_name_conflict(const api::Vk8s& vk8s, const World& wo
     }
     for (const Json& node : *nodes) {
       const std::string name = text(node, "name");
-      if (vk8s.find_node(name) != nullptr) {
-        return Problem{api::phase::kFail,
-                       std::string(reason::kNodeNameConflict),
-                       fmt::format("node name \"{}\" is taken by Vk8s {}/{}: choose another, such "
-                                   "as {}-{}",
-                                   name, vk8s.metadata.namespace_name,
-                                   text(*other, "metadata.name"), vk8s.metadata.name, name),
-                       {}};
+      if (vk8s.find_node(name) != nullptr && !mine.contains(name)) {
+        return name_taken(vk8s, name, text(*other, "metadata.name"));
       }
     }
   }
@@ -196,6 +241,27 @@ OrProblem<Cluster> prepare_cluster(const api::Vk8s& vk8s, const Settings& settin
   if (auto conflict = network_conflict(out, world)) {
     return tl::unexpected<Problem>(*std::move(conflict));
   }
+  return out;
+}
+
+Cluster freeze_cluster(const api::Vk8s& vk8s, const Settings& settings, const World& world) {
+  Cluster out;
+  out.vk8s = vk8s;
+  out.settings = settings;
+  out.frozen = true;
+  out.paused = vk8s.wants_pause() && !refuse_pause(vk8s);
+  out.host.node_addresses = host_addresses(world);
+  out.release = running_release(vk8s.status.version);
+  std::vector<World::Object> sets;
+  std::erase_if(out.vk8s.spec.nodes, [&](const api::NodeSpec& node) {
+    const World::Object set = set_of(vk8s, node.name, world);
+    const bool is_mine = set && is_owned_by(*set, vk8s.metadata.uid);
+    if (is_mine) {
+      sets.push_back(set);
+    }
+    return !is_mine && node.role != api::NodeRole::kMaster;
+  });
+  out.pod_cidrs = assigned_pod_cidrs(sets);
   return out;
 }
 

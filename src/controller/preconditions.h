@@ -16,6 +16,10 @@ namespace vk8s::controller {
 OrProblem<Cluster> prepare_cluster(const api::Vk8s& vk8s, const Settings& settings,
                                    const World& world);
 
+// What there is of a cluster of which that does not hold: Cluster::frozen, of the
+// version that it runs, with those nodes of the spec that have a StatefulSet.
+Cluster freeze_cluster(const api::Vk8s& vk8s, const Settings& settings, const World& world);
+
 // Set if its owner has asked to wait with the first object.
 std::optional<Problem> reason_to_wait(const api::Vk8s& vk8s);
 

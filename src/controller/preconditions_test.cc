@@ -92,6 +92,59 @@ TEST_F(Preconditions, RefuseTheLaterOfTwoClustersThatShareANodeName) {
   EXPECT_EQ(reason_of(api::parse_vk8s(other).value()), "");
 }
 
+Json stateful_set(const std::string& name, const char* cluster, const char* uid) {
+  Json out = base::parse_json(R"({"metadata":{"namespace":"team-a","ownerReferences":[
+      {"kind":"Vk8s","controller":true}]}})")
+                 .value();
+  set(out, "metadata.name", Json(name));
+  set(out, "metadata.ownerReferences.0.name", cluster);
+  set(out, "metadata.ownerReferences.0.uid", uid);
+  return out;
+}
+
+// Which of the two asked for the name first matters only while neither has it.
+TEST_F(Preconditions, GiveANodeNameToTheClusterThatHasTheNode) {
+  Json other = vk8s_object("other", "uid-other");
+  set(other, "spec.nodes.1.name", "demo-worker-1");
+  set(other, "metadata.creationTimestamp", "2025-01-01T00:00:00Z");
+  world_.put(kube::resources::kVk8s, other);
+  world_.put(kube::resources::kVk8s, vk8s_object());
+  const api::Vk8s earlier = api::parse_vk8s(other).value();
+  EXPECT_EQ(reason_of(earlier), "");
+
+  world_.put(kube::resources::kStatefulSet, stateful_set("demo-worker-1", "demo", "uid-demo"));
+  EXPECT_EQ(reason_of(vk8s()), "");
+  const auto refused = prepare_cluster(earlier, {}, world_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "NodeNameConflict");
+  EXPECT_THAT(refused.error().message, HasSubstr("taken by Vk8s team-a/demo"));
+  EXPECT_GT(refused.error().retry_after.count(), 0) << "nobody tells it when that node has gone";
+
+  // Also of one that has left the other's spec and is being drained.
+  set(other, "spec.nodes.1.name", "other-worker-1");
+  world_.put(kube::resources::kVk8s, other);
+  world_.put(kube::resources::kStatefulSet, stateful_set("demo-worker-1", "other", "uid-other"));
+  EXPECT_EQ(reason_of(vk8s()), "NodeNameConflict");
+}
+
+TEST_F(Preconditions, FreezeAClusterAsItIs) {
+  api::Vk8s changed = vk8s();
+  changed.spec.kubernetes_version = "1.12";
+  changed.status.version = "1.36.1";
+  changed.spec.nodes.push_back(changed.spec.nodes[1]);
+  changed.spec.nodes[2].name = "demo-worker-2";
+  for (const char* node : {"demo-master-1", "demo-worker-1"}) {
+    Json set = stateful_set(node, "demo", "uid-demo");
+    controller::set(set, "metadata.annotations", JsonObject{{kPodCidrAnnotation, "100.72.9.0/24"}});
+    world_.put(kube::resources::kStatefulSet, set);
+  }
+  const Cluster frozen = freeze_cluster(changed, {}, world_);
+  EXPECT_TRUE(frozen.frozen);
+  EXPECT_EQ(frozen.release.minor, "1.36");
+  EXPECT_EQ(frozen.vk8s.spec.nodes.size(), 2U);
+  EXPECT_EQ(frozen.pod_cidrs.at("demo-worker-1"), "100.72.9.0/24");
+}
+
 TEST_F(Preconditions, LetTwoNamespacesShareNodeNames) {
   Json other = vk8s_object("demo", "uid-other");
   set(other, "metadata.namespace", "team-b");

@@ -77,7 +77,8 @@ Reconciler::Reconciler(Parts parts)
       registry_credentials_(parts_.client, parts_.log, parts_.now),
       inner_ports_(parts_.inner, parts_.now),
       node_metadata_(parts_.inner, parts_.now),
-      node_drain_(parts_.client, parts_.inner, parts_.now) {}
+      node_drain_(parts_.client, parts_.inner, parts_.now),
+      admission_(parts_.client, parts_.now) {}
 
 void Reconciler::forget(const kube::ObjectKey& key) {
   parts_.agents.forget(key);
@@ -85,6 +86,7 @@ void Reconciler::forget(const kube::ObjectKey& key) {
   parts_.addresses.forget(key);
   inner_ports_.forget(key);
   node_metadata_.forget(key);
+  admission_.forget(key);
   writer_.forget(key);
   secrets_.forget(key);
   registry_credentials_.forget(key);
@@ -113,80 +115,82 @@ Result<Reconciler::Outcome> Reconciler::reconcile(const kube::ObjectKey& key) {
   }
   const Observation seen = drive(*vk8s, *object);
   VK8S_TRY(report(*object, *vk8s, seen));
-  Outcome out;
-  if (seen.problem && seen.problem->retry_after.count() > 0) {
-    out.again = seen.problem->retry_after;
-  } else if (names_inner_services(*vk8s)) {
-    out.again = kPortsInterval;
-  } else if (!parts_.settings.registry_mirror.empty() && !vk8s->spec.image_pull_secrets.empty()) {
-    out.again = kCredentialsInterval;
+  Outcome out{seen.again};
+  const auto no_later_than = [&out](seconds time) {
+    out.again = std::min(out.again.value_or(time), time);
+  };
+  for (const Problem* problem : seen.problems()) {
+    if (problem->retry_after.count() > 0) {
+      no_later_than(problem->retry_after);
+    }
+  }
+  if (names_inner_services(*vk8s)) {
+    no_later_than(kPortsInterval);
+  }
+  if (!parts_.settings.registry_mirror.empty() && !vk8s->spec.image_pull_secrets.empty()) {
+    no_later_than(kCredentialsInterval);
   }
   return out;
 }
 
+// What is wrong with one thing keeps no other from being done, but where that would
+// leave a cluster half made: one that does not exist yet waits until all is well.
 Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
   Observation seen;
   seen.missing = missing_resources(vk8s, parts_.world);
   // First: it must not lie open because of some other mistake.
-  seen.problem = move_password(vk8s, object);
-  if (seen.problem) {
-    return seen;
-  }
-  auto cluster = prepare_cluster(vk8s, parts_.settings, parts_.world);
-  if (!cluster) {
-    seen.problem = std::move(cluster).error();
-    return seen;
-  }
-  seen.version = cluster->release.version;
-  seen.is_paused = cluster->paused;
-  cluster->inner_ports =
-      open_inner_ports(vk8s.spec, writer_.known(make_ports_service()->ref(*cluster)).get());
-  cluster->labelled_nodes = labelled_nodes(*cluster, writer_);
-  const bool is_new = vk8s.status.observed_generation == 0;
-  const bool has_master =
-      writer_.known(make_node_stateful_set(vk8s.master().name)->ref(*cluster)) != nullptr;
-  if (!has_master) {
-    seen.problem = reason_to_wait(vk8s);
-  }
+  seen.note(move_password(vk8s, object));
+  Cluster cluster = prepare(vk8s, seen);
   Addresses::Outcome addressed;
-  if (!seen.problem) {
-    addressed = parts_.addresses.ensure(*cluster, known_sets(*cluster));
+  if (cluster.exists || !seen.problem) {
+    addressed = parts_.addresses.ensure(cluster, known_sets(cluster));
     seen.address_limits = std::move(addressed.limits);
   }
-  if (!has_master && addressed.problem) {
-    seen.problem = addressed.problem;  // nothing is half created
+  if (!cluster.exists) {
+    seen.note(addressed.problem);
   }
-  if (!seen.problem) {
-    seen.problem = build(*cluster, is_new);
+  const bool is_new = vk8s.status.observed_generation == 0 && !cluster.exists;
+  const bool built = (cluster.exists || !seen.problem) && build(cluster, is_new, seen);
+  if (cluster.exists && !built) {
+    seen.note(set_replicas(cluster));
   }
-  observe(*cluster, seen);
-  // Beside what follows: neither waits for the other to go well.
-  std::optional<Problem> unlabelled;
-  if (!seen.problem) {
-    unlabelled = label_nodes(*cluster, seen);
+  observe(cluster, vk8s, seen);
+  explain_missing(cluster, seen);
+  auto unlabelled = label_nodes(cluster, seen);
+  seen.note(take_back_nodes(cluster, seen));
+  // No node that might not come back.
+  if (built) {
+    seen.note(replace_outdated(cluster, seen));
   }
-  if (!seen.problem) {
-    seen.problem = replace_outdated(*cluster, seen);
-  }
-  if (!seen.problem) {
-    seen.problem = open_ports(*cluster, seen);
-  }
-  if (!seen.problem) {
-    seen.problem = remove_left_nodes(*cluster, object);
-  }
-  if (!seen.problem) {
-    seen.problem = refuse_pause(vk8s);
-  }
-  if (!seen.problem) {
-    seen.problem = std::move(unlabelled);
-  }
-  auto unreleased = parts_.addresses.release_left(*cluster);
-  for (std::optional<Problem>* other : {&addressed.problem, &unreleased}) {
-    if (!seen.problem) {
-      seen.problem = std::move(*other);
-    }
+  seen.note(open_ports(cluster, seen));
+  seen.note(remove_left_nodes(cluster, seen, object));
+  seen.note(refuse_pause(vk8s));
+  seen.note(std::move(unlabelled));
+  seen.note(std::move(addressed.problem));
+  if (!cluster.frozen) {
+    seen.note(parts_.addresses.release_left(cluster));
   }
   return seen;
+}
+
+Cluster Reconciler::prepare(const api::Vk8s& vk8s, Observation& seen) {
+  auto prepared = prepare_cluster(vk8s, parts_.settings, parts_.world);
+  if (!prepared) {
+    seen.note(prepared.error());
+  }
+  Cluster out =
+      prepared ? *std::move(prepared) : freeze_cluster(vk8s, parts_.settings, parts_.world);
+  out.exists = own_set(out, vk8s.master().name) != nullptr;
+  if (!out.exists) {
+    seen.note(reason_to_wait(vk8s));
+  } else if (seen.problem) {
+    seen.problem->phase = {};  // what is there runs on
+  }
+  seen.is_paused = out.paused;
+  out.inner_ports =
+      open_inner_ports(vk8s.spec, writer_.known(make_ports_service()->ref(out)).get());
+  out.labelled_nodes = labelled_nodes(out, writer_);
+  return out;
 }
 
 std::optional<Problem> Reconciler::move_password(const api::Vk8s& vk8s, const Json& object) {
@@ -224,51 +228,72 @@ std::optional<Problem> Reconciler::move_password(const api::Vk8s& vk8s, const Js
   return std::nullopt;
 }
 
+// The StatefulSet of a node, if it is this cluster's.
+World::Object Reconciler::own_set(const Cluster& cluster, const std::string& node) const {
+  World::Object set = writer_.known(make_node_stateful_set(node)->ref(cluster));
+  return set && is_owned_by(*set, cluster.vk8s.metadata.uid) ? set : nullptr;
+}
+
 NodeSets Reconciler::known_sets(const Cluster& cluster) const {
   NodeSets out;
   if (!cluster.vk8s.wants_addresses()) {
     return out;
   }
   for (const api::NodeSpec& node : cluster.vk8s.spec.nodes) {
-    auto set = writer_.known(make_node_stateful_set(node.name)->ref(cluster));
-    if (set && is_owned_by(*set, cluster.vk8s.metadata.uid)) {
+    if (World::Object set = own_set(cluster, node.name)) {
       out.emplace(node.name, std::move(set));
     }
   }
   return out;
 }
 
-// In the order in which a pod needs them: what it mounts is there before the
-// kubelet looks for it.
-std::optional<Problem> Reconciler::build(Cluster& cluster, bool is_new) {
-  if (auto problem = dry_run(cluster)) {
-    return problem;
+// In the order in which a pod needs them: what it mounts is there before the kubelet
+// looks for it. Whether all of it is as it should be.
+bool Reconciler::build(Cluster& cluster, bool is_new, Observation& seen) {
+  const bool accepted = dry_run(cluster, seen);
+  if (!accepted && !cluster.exists) {
+    return false;
   }
   if (auto problem = write_services(cluster)) {
-    return problem;
+    seen.note(std::move(problem));
+    return false;
   }
-  return write_nodes(cluster, is_new);
+  if (auto problem = write_ports_service(cluster)) {
+    seen.note(std::move(problem));
+    if (!cluster.exists) {
+      return false;
+    }
+  }
+  if (auto problem = write_nodes(cluster, is_new)) {
+    seen.note(std::move(problem));
+    return false;
+  }
+  return accepted;
 }
 
-// Pod Security, quota and LimitRange speak before anything exists.
-std::optional<Problem> Reconciler::dry_run(const Cluster& cluster) {
-  std::vector<BatchClient::Request> requests;
+// Of what does not exist yet. A node that the host refuses is held back alone; a
+// cluster is not begun without it.
+bool Reconciler::dry_run(Cluster& cluster, Observation& seen) {
+  if (cluster.frozen) {
+    return true;
+  }
+  std::vector<World::Object> sets;
   for (const api::NodeSpec& node : cluster.vk8s.spec.nodes) {
-    if (!cluster.held_back.contains(node.name) &&
-        !writer_.known(make_node_stateful_set(node.name)->ref(cluster))) {
-      requests.push_back(create_request(kube::resources::kPod, cluster.namespace_name(),
-                                        node_pod(cluster, node), true));
+    const auto set = make_node_stateful_set(node.name);
+    if (!cluster.held_back.contains(node.name) && !writer_.known(set->ref(cluster))) {
+      sets.push_back(std::make_shared<const Json>(set->desired(cluster)));
     }
   }
-  for (const Result<Json>& result : parts_.client.run(std::move(requests))) {
-    // A pod of that name that still leaves is no refusal.
-    if (!result && result.error().code() != Errc::kAlreadyExists) {
-      Problem problem = write_problem(result.error());
-      problem.reason = reason::kPodRefused;
-      return problem;
-    }
+  auto refused = admission_.try_nodes(cluster, sets);
+  for (auto& [node, problem] : refused) {
+    cluster.held_back.insert(node);
+    problem.phase = cluster.exists ? std::string_view() : problem.phase;
+    seen.note(std::move(problem));
   }
-  return std::nullopt;
+  auto no_ports = cluster.exists ? std::nullopt : admission_.try_ports(cluster);
+  const bool accepted = refused.empty() && !no_ports;
+  seen.note(std::move(no_ports));
+  return accepted;
 }
 
 std::optional<Problem> Reconciler::write_services(Cluster& cluster) {
@@ -276,7 +301,6 @@ std::optional<Problem> Reconciler::write_services(Cluster& cluster) {
   resources.push_back(make_api_server_service());
   resources.push_back(make_peers_service());
   resources.push_back(make_network_policy());
-  resources.push_back(make_ports_service());
   resources.push_back(make_access_service());
   auto objects = writer_.ensure(cluster, pointers(resources));
   if (!objects) {
@@ -294,6 +318,18 @@ std::optional<Problem> Reconciler::write_services(Cluster& cluster) {
   return std::nullopt;
 }
 
+// Apart from the others: a node port that is taken is no reason to leave nodes alone.
+std::optional<Problem> Reconciler::write_ports_service(const Cluster& cluster) {
+  const auto service = make_ports_service();
+  auto written = writer_.ensure(cluster, {service.get()});
+  if (written) {
+    return std::nullopt;
+  }
+  Problem problem = ports_problem(std::move(written).error());
+  problem.phase = cluster.exists ? std::string_view() : problem.phase;
+  return problem;
+}
+
 std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {
   auto registry_auth = registry_credentials_.find(cluster);
   if (!registry_auth) {
@@ -307,7 +343,7 @@ std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {
   std::vector<std::unique_ptr<Resource>> nodes;
   for (const std::string& name : node_names(cluster)) {
     leaves.push_back(make_node_config_secret(name));
-    if (!cluster.held_back.contains(name)) {
+    if (!cluster.held_back.contains(name) && !cluster.frozen) {
       nodes.push_back(make_node_stateful_set(name));
     }
   }
@@ -335,14 +371,14 @@ std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {
   if (auto written = writer_.ensure(cluster, pointers(nodes)); !written) {
     return std::move(written).error();
   }
-  return std::nullopt;
+  return cluster.frozen ? set_replicas(cluster) : std::nullopt;
 }
 
-void Reconciler::observe(const Cluster& cluster, Observation& seen) {
+void Reconciler::observe(const Cluster& cluster, const api::Vk8s& vk8s, Observation& seen) {
   seen.endpoint = cluster.external_endpoint();
   const kube::ObjectKey key = key_of(cluster);
   std::vector<AgentTarget> targets;
-  for (const api::NodeSpec& node : cluster.vk8s.spec.nodes) {
+  for (const api::NodeSpec& node : vk8s.spec.nodes) {
     const auto set =
         parts_.world.get(kube::resources::kStatefulSet, {cluster.namespace_name(), node.name});
     auto pod =
@@ -358,6 +394,9 @@ void Reconciler::observe(const Cluster& cluster, Observation& seen) {
       observed.agent = parts_.agents.report(key, node.name, observed.pod_uid);
       targets.push_back({node.name, observed.pod_uid, observed.pod_ip,
                          agent_server_name(cluster, node.name), observed.pod_ready});
+    }
+    if (observed.role == api::NodeRole::kMaster) {
+      seen.version = running_version(cluster.settings, observed, set.get());
     }
     seen.nodes.push_back(std::move(observed));
   }
@@ -390,24 +429,21 @@ std::optional<Problem> Reconciler::open_ports(Cluster& cluster, const Observatio
 }
 
 std::optional<Problem> Reconciler::write_ports(const Cluster& cluster) {
-  std::vector<std::unique_ptr<Resource>> resources;
-  resources.push_back(make_network_policy());
-  resources.push_back(make_ports_service());
-  auto written = writer_.ensure(cluster, pointers(resources));
-  return written ? std::nullopt : std::optional(std::move(written).error());
+  const auto policy = make_network_policy();
+  auto written = writer_.ensure(cluster, {policy.get()});
+  return written ? write_ports_service(cluster) : std::optional(std::move(written).error());
 }
 
 Status Reconciler::report(const Json& object, const api::Vk8s& vk8s, const Observation& seen) {
   const kube::ObjectKey key{vk8s.metadata.namespace_name, vk8s.metadata.name};
   // The cache may not show yet what was written last.
   api::Vk8sStatus previous = vk8s.status;
-  const std::string problem = seen.problem ? seen.problem->reason : std::string();
-  bool has_new_problem = !problem.empty();
+  std::set<std::string> known_problems;
   {
     const std::lock_guard lock(mutex_);
     const auto last = written_.find(key);
     if (last != written_.end()) {
-      has_new_problem = has_new_problem && last->second.problem != problem;
+      known_problems = last->second.problems;
       if (last->second.resource_version == vk8s.metadata.resource_version) {
         previous = last->second.status;
       }
@@ -434,29 +470,44 @@ Status Reconciler::report(const Json& object, const api::Vk8s& vk8s, const Obser
                       (applied.error().code() == Errc::kConflict && vk8s.metadata.being_deleted);
     return gone ? Status() : tl::unexpected<Error>(applied.error());
   }
-  tell(object, status, seen, status.phase != previous.phase, has_new_problem);
+  tell(object, status, seen, status.phase != previous.phase, known_problems);
   parts_.log.info("status", {{"vk8s", key.namespace_name + "/" + key.name},
                              {"phase", status.phase},
                              {"ready", status.ready_nodes},
                              {"message", status.message}});
+  std::set<std::string> problems;
+  for (const Problem* problem : seen.problems()) {
+    problems.insert(problem->reason);
+  }
   const std::lock_guard lock(mutex_);
-  written_[key] = {std::move(status), vk8s.metadata.resource_version, problem};
+  written_[key] = {std::move(status), vk8s.metadata.resource_version, std::move(problems)};
   return {};
 }
 
-// The story once per change. A running cluster can have a problem and go on running.
+// The story once per change. A running cluster can have problems and go on running.
 void Reconciler::tell(const Json& object, const api::Vk8sStatus& status, const Observation& seen,
-                      bool has_new_phase, bool has_new_problem) const {
-  if (!parts_.announce || (!has_new_phase && !has_new_problem)) {
+                      bool has_new_phase, const std::set<std::string>& known_problems) const {
+  if (!parts_.announce) {
     return;
   }
-  const bool is_trouble = has_new_problem && status.phase == api::phase::kRunning &&
-                          seen.problem->reason != reason::kDrainingNode;
-  std::string reason = seen.problem ? seen.problem->reason : status.phase;
-  std::erase(reason, ' ');
-  parts_.announce(
-      object, is_trouble || status.phase == api::phase::kFail, reason,
-      status.message.empty() ? fmt::format("the cluster is {}", status.phase) : status.message);
+  const std::vector<const Problem*> problems = seen.problems();
+  for (const Problem* problem : problems) {
+    const bool is_first = problem == problems.front();
+    const bool is_new = !known_problems.contains(problem->reason);
+    if (is_new || (is_first && has_new_phase)) {
+      const bool is_trouble = is_new && problem->reason != reason::kDrainingNode &&
+                              (status.phase == api::phase::kRunning || !is_first);
+      parts_.announce(object, is_trouble || status.phase == api::phase::kFail, problem->reason,
+                      problem->message);
+    }
+  }
+  if (has_new_phase && problems.empty()) {
+    std::string reason = status.phase;
+    std::erase(reason, ' ');
+    parts_.announce(
+        object, false, reason,
+        status.message.empty() ? fmt::format("the cluster is {}", status.phase) : status.message);
+  }
 }
 
 }  // namespace vk8s::controller

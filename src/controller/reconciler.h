@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "controller/agent_monitor.h"
 #include "controller/batch_client.h"
 #include "controller/cluster_status.h"
+#include "controller/host_admission.h"
 #include "controller/inner_ports.h"
 #include "controller/node_drain.h"
 #include "controller/node_metadata.h"
@@ -56,30 +58,36 @@ class Reconciler {
  private:
   struct Written {
     api::Vk8sStatus status;
-    std::string resource_version;  // of the Vk8s it was computed from
-    std::string problem;           // its reason, "" = none
+    std::string resource_version;    // of the Vk8s it was computed from
+    std::set<std::string> problems;  // their reasons
   };
 
   std::optional<Problem> move_password(const api::Vk8s& vk8s, const Json& object);
   void forget(const kube::ObjectKey& key);
   Observation drive(const api::Vk8s& vk8s, const Json& object);
+  Cluster prepare(const api::Vk8s& vk8s, Observation& seen);
+  World::Object own_set(const Cluster& cluster, const std::string& node) const;
   NodeSets known_sets(const Cluster& cluster) const;
-  std::optional<Problem> build(Cluster& cluster, bool is_new);
+  bool build(Cluster& cluster, bool is_new, Observation& seen);
+  bool dry_run(Cluster& cluster, Observation& seen);
   std::optional<Problem> write_services(Cluster& cluster);
+  std::optional<Problem> write_ports_service(const Cluster& cluster);
   std::optional<Problem> write_nodes(Cluster& cluster, bool is_new);
-  std::optional<Problem> dry_run(const Cluster& cluster);
-  void observe(const Cluster& cluster, Observation& seen);
+  std::optional<Problem> set_replicas(const Cluster& cluster);
+  void observe(const Cluster& cluster, const api::Vk8s& vk8s, Observation& seen);
+  void explain_missing(const Cluster& cluster, Observation& seen);
   std::optional<Problem> label_nodes(const Cluster& cluster, const Observation& seen);
   std::optional<Problem> replace_outdated(const Cluster& cluster, const Observation& seen);
   std::optional<Problem> empty_node(const Cluster& cluster, const std::string& name);
   std::optional<Problem> take_back_nodes(const Cluster& cluster, const Observation& seen);
   std::optional<Problem> write_ports(const Cluster& cluster);
   std::optional<Problem> open_ports(Cluster& cluster, const Observation& seen);
-  std::optional<Problem> remove_left_nodes(const Cluster& cluster, const Json& object);
+  std::optional<Problem> remove_left_nodes(const Cluster& cluster, const Observation& seen,
+                                           const Json& object);
   std::optional<Problem> remove_objects_of(const Cluster& cluster, const Json& stateful_set);
   Status report(const Json& object, const api::Vk8s& vk8s, const Observation& seen);
   void tell(const Json& object, const api::Vk8sStatus& status, const Observation& seen,
-            bool has_new_phase, bool has_new_problem) const;
+            bool has_new_phase, const std::set<std::string>& known_problems) const;
 
   Parts parts_;
   ObjectWriter writer_;
@@ -88,6 +96,7 @@ class Reconciler {
   InnerPorts inner_ports_;
   NodeMetadata node_metadata_;
   NodeDrain node_drain_;
+  HostAdmission admission_;
 
   std::mutex mutex_;
   // Guarded by mutex_.

@@ -53,6 +53,10 @@ class RegistryCredentialsOfNodes : public ReconcilerTest {
 
 TEST_F(RegistryCredentialsOfNodes, LieBesideWhatEachIsToldAndFollowThePullSecret) {
   sync();
+  ASSERT_TRUE(with_mirror_.reconcile(kDemo));
+  put_pod("demo-master-1", true);
+  put_pod("demo-worker-1", true);
+  sync();
   const auto outcome = with_mirror_.reconcile(kDemo);
   ASSERT_TRUE(outcome) << outcome.error().message();
   EXPECT_EQ(outcome->again, std::chrono::minutes(10)) << "nobody watches Secrets";

@@ -165,6 +165,53 @@ class ReconcilerTest : public testing::Test {
     });
   }
 
+  // One field of the Vk8s, as its user edits it.
+  void edit(std::string_view path, Json value) {
+    Json edited = object(kube::resources::kVk8s, "demo");
+    set(edited, path, std::move(value));
+    store_vk8s(std::move(edited));
+  }
+  void add_worker(const char* name) {
+    Json nodes = *base::find(object(kube::resources::kVk8s, "demo"), "spec.nodes");
+    nodes.get_array().push_back(JsonObject{{"name", name}, {"role", "worker"}});
+    edit("spec.nodes", std::move(nodes));
+  }
+  void remove_last_node() {
+    Json nodes = *base::find(object(kube::resources::kVk8s, "demo"), "spec.nodes");
+    nodes.get_array().pop_back();
+    edit("spec.nodes", std::move(nodes));
+  }
+  // "True", "False", or "" where there is no such condition.
+  std::string condition(std::string_view type) {
+    const api::Vk8sStatus now = status();
+    const api::Condition* found = api::find_condition(now.conditions, type);
+    return found == nullptr ? std::string() : std::string(api::to_string(found->status));
+  }
+  // Until both nodes are ready.
+  void run_cluster() {
+    ASSERT_TRUE(reconcile());
+    put_pod("demo-master-1", true);
+    put_pod("demo-worker-1", true);
+    ASSERT_TRUE(reconcile());
+    ASSERT_EQ(status().phase, "Running");
+  }
+  // The host's API server has this against such requests; "" = nothing any more.
+  void refuse(const std::string& verb, const kube::Resource& resource, const std::string& name,
+              const std::string& words) {
+    loop_.run([&] {
+      server_->set_hook([=](const kube::FakeRequest& request) -> std::optional<Error> {
+        const bool is_it = request.verb == verb && request.resource == resource &&
+                           request.key.name == name && !words.empty();
+        return is_it ? std::optional(Error(Errc::kForbidden, words)) : std::nullopt;
+      });
+    });
+  }
+  void remove_pod(const std::string& node) {
+    const auto removed =
+        client_.run_one(remove_request(kube::resources::kPod, {"team-a", node + "-0"}, {}));
+    ASSERT_TRUE(removed) << removed.error().message();
+  }
+
   void store_vk8s(Json object) {
     loop_.run([&] { server_->put(kube::resources::kVk8s, object); });
   }
@@ -260,8 +307,9 @@ class ReconcilerTest : public testing::Test {
   }
 
   const std::vector<std::string> names_ = {
-      "demo",          "demo-peers",    "demo-ports",      "demo-access-svc", "demo-access-pod",
-      "demo-master-1", "demo-worker-1", "demo-master-1-0", "demo-worker-1-0"};
+      "demo",           "demo-peers",    "demo-ports",    "demo-access-svc", "demo-access-pod",
+      "demo-master-1",  "demo-worker-1", "demo-worker-2", "demo-master-1-0", "demo-worker-1-0",
+      "demo-worker-2-0"};
   kube::testing::LoopThread loop_;
   std::unique_ptr<kube::FakeClient> server_;
   std::unique_ptr<kube::FakeClient> inner_server_;

@@ -14,6 +14,50 @@ using std::chrono::seconds;
 
 }  // namespace
 
+// Stops and starts pods where nothing else of their StatefulSets may be written.
+std::optional<Problem> Reconciler::set_replicas(const Cluster& cluster) {
+  const int wanted = cluster.paused ? 0 : 1;
+  std::vector<BatchClient::Request> requests;
+  for (const api::NodeSpec& node : cluster.vk8s.spec.nodes) {
+    const World::Object set = own_set(cluster, node.name);
+    if (set && !cluster.held_back.contains(node.name) &&
+        base::get_int(*set, "spec.replicas") != wanted) {
+      requests.push_back(scale_request({cluster.namespace_name(), node.name}, wanted));
+    }
+  }
+  for (const Result<Json>& result : parts_.client.run(std::move(requests))) {
+    if (!result) {
+      return write_problem(result.error());
+    }
+  }
+  return std::nullopt;
+}
+
+// Why pods do not come that their StatefulSets want: these tell nobody but who reads
+// their Events.
+void Reconciler::explain_missing(const Cluster& cluster, Observation& seen) {
+  std::vector<World::Object> without_pod;
+  for (const NodeObservation& node : seen.nodes) {
+    World::Object set = node.has_pod ? nullptr : own_set(cluster, node.name);
+    if (set && base::get_int(*set, "spec.replicas").value_or(1) > 0) {
+      without_pod.push_back(std::move(set));
+    }
+  }
+  HostAdmission::Outcome outcome = admission_.explain(cluster, without_pod);
+  seen.again = outcome.again;
+  for (NodeObservation& node : seen.nodes) {
+    const auto at = outcome.problems.find(node.name);
+    if (at == outcome.problems.end()) {
+      continue;
+    }
+    node.trouble = at->second.message;
+    if (seen.is_master_ready()) {
+      at->second.phase = {};
+    }
+    seen.note(std::move(at->second));
+  }
+}
+
 // Labels and taints of the spec, on the Nodes that are ready.
 std::optional<Problem> Reconciler::label_nodes(const Cluster& cluster, const Observation& seen) {
   if (cluster.paused || !seen.is_master_ready()) {
@@ -43,13 +87,7 @@ std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
       others_well = others_well && node.is_ready();
     }
   }
-  if (cluster.paused) {
-    return std::nullopt;
-  }
-  if (auto problem = take_back_nodes(cluster, seen)) {
-    return problem;
-  }
-  if (outdated.empty()) {
+  if (cluster.paused || outdated.empty()) {
     return std::nullopt;
   }
   std::stable_sort(outdated.begin(), outdated.end(), order);
@@ -97,10 +135,13 @@ std::optional<Problem> Reconciler::empty_node(const Cluster& cluster, const std:
 
 std::optional<Problem> Reconciler::take_back_nodes(const Cluster& cluster,
                                                    const Observation& seen) {
+  if (cluster.paused || !seen.is_master_ready()) {
+    return std::nullopt;
+  }
   for (const NodeObservation& node : seen.nodes) {
     const auto set =
         parts_.world.get(kube::resources::kStatefulSet, {cluster.namespace_name(), node.name});
-    if (set && !node.is_outdated && node.is_ready() && seen.is_master_ready()) {
+    if (set && !node.is_outdated && node.is_ready()) {
       if (auto problem = node_drain_.take_back(cluster, *set)) {
         return problem;
       }
@@ -109,8 +150,11 @@ std::optional<Problem> Reconciler::take_back_nodes(const Cluster& cluster,
   return std::nullopt;
 }
 
-// StatefulSets of nodes that have left spec.nodes, once nothing runs on them.
-std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster, const Json& object) {
+// StatefulSets of nodes that have left spec.nodes, once nothing is left of them inside.
+// One is drained at a time; one that waits for nothing but its end keeps no other.
+std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster,
+                                                     const Observation& seen, const Json& object) {
+  std::optional<Problem> first;
   for (const World::Object& set :
        objects_of_cluster(parts_.world, kube::resources::kStatefulSet, key_of(cluster))) {
     const std::string name(base::get_string(*set, "metadata.name").value_or(""));
@@ -118,26 +162,34 @@ std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster, con
         !is_owned_by(*set, cluster.vk8s.metadata.uid)) {
       continue;
     }
-    auto progress = node_drain_.remove(cluster, *set);
+    const bool has_pod = parts_.world.get(kube::resources::kPod,
+                                          {cluster.namespace_name(), pod_of(name)}) != nullptr;
+    auto progress = node_drain_.remove(cluster, *set, has_pod, seen.is_master_ready());
     if (!progress) {
       return std::move(progress).error();
     }
-    if (!progress->waits_for.empty() && !progress->timed_out) {
-      return Problem{{},
-                     std::string(reason::kDrainingNode),
-                     fmt::format("node {} leaves: waiting for {}", name, progress->waits_for),
-                     seconds(1)};
-    }
     if (progress->timed_out && parts_.announce) {
       parts_.announce(object, true, "DrainTimedOut",
-                      fmt::format("node {} was removed after {} s though it still waited for {}",
-                                  name, kDrainLimit.count(), progress->waits_for));
+                      fmt::format("node {} was stopped after {} s though it still waited for {}",
+                                  name, kDrainLimit.count(), progress->timed_out_on));
     }
-    if (auto problem = remove_objects_of(cluster, *set)) {
-      return problem;
+    if (progress->waits_for.empty()) {
+      if (auto problem = remove_objects_of(cluster, *set)) {
+        return problem;
+      }
+      continue;
+    }
+    if (!first) {
+      first = Problem{{},
+                      std::string(reason::kDrainingNode),
+                      fmt::format("node {} leaves: waiting for {}", name, progress->waits_for),
+                      cluster.paused ? seconds(0) : seconds(1)};
+    }
+    if (!progress->stopped) {
+      break;
     }
   }
-  return std::nullopt;
+  return first;
 }
 
 std::optional<Problem> Reconciler::remove_objects_of(const Cluster& cluster,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,8 +46,9 @@ class SecretResource {
   // Secret need not be read again.
   virtual std::string inputs(const Cluster& cluster) const = 0;
 
-  // The files it must hold, given those it holds now (empty = there is no such
-  // Secret yet) and the note left beside them. What is still right is kept.
+  // The files it must hold, given those it holds now (empty = there is no such Secret
+  // yet) and the note left beside them. What is still right is kept. kNotFound: it was
+  // there, and cannot be made anew.
   struct Content {
     api::FileSet files;
     std::string note;  // annotation kNoteAnnotation: what the files were made from
@@ -80,9 +82,10 @@ std::unique_ptr<SecretResource> make_kubeconfig_secret();
 JsonObject object_of(const Cluster& cluster, const ObjectRef& ref);
 ObjectRef ref_of(const Cluster& cluster, const kube::Resource& resource, std::string name);
 
-// The pod of a node, as its StatefulSet makes it: for the dry run before anything
-// is created.
-Json node_pod(const Cluster& cluster, const api::NodeSpec& node);
+// The pod of a node and its volume (nothing without one), as its StatefulSet makes
+// them: for dry runs.
+Json node_pod(const Cluster& cluster, const Json& stateful_set);
+std::optional<Json> node_claim(const Cluster& cluster, const Json& stateful_set);
 
 // Whether the volume of a node's StatefulSet is deleted with the node.
 bool has_owned_claim(const Json& stateful_set);

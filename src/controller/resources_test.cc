@@ -235,11 +235,21 @@ TEST(NodeStatefulSet, SelectsHostNodesByTheGpuAnnotation) {
 }
 
 TEST(NodePod, IsThePodOfTheStatefulSet) {
-  const Cluster cluster = demo_cluster();
-  const Json pod = node_pod(cluster, cluster.vk8s.master());
+  Cluster cluster = demo_cluster();
+  const Json set = make_node_stateful_set("demo-master-1")->desired(cluster);
+  const Json pod = node_pod(cluster, set);
   EXPECT_EQ(text(pod, "metadata.name"), "demo-master-1-0");
+  EXPECT_EQ(text(pod, "metadata.namespace"), "team-a");
+  EXPECT_EQ(text(pod, "metadata.labels.vnode"), "demo-master-1");
+  EXPECT_EQ(*base::find(pod, "spec.containers"), *base::find(set, "spec.template.spec.containers"));
   EXPECT_EQ(text(volume(*base::find(pod, "spec"), "data"), "persistentVolumeClaim.claimName"),
             "data-demo-master-1-0");
+  const auto claim = node_claim(cluster, set);
+  ASSERT_TRUE(claim);
+  EXPECT_EQ(text(*claim, "metadata.name"), "data-demo-master-1-0");
+  EXPECT_EQ(text(*claim, "spec.resources.requests.storage"), "8Gi");
+  cluster.vk8s.spec.nodes[0].storage = {.ephemeral = true};
+  EXPECT_FALSE(node_claim(cluster, make_node_stateful_set("demo-master-1")->desired(cluster)));
 }
 
 TEST(AccessPod, IsThereOnlyWithAnImage) {

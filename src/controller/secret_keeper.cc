@@ -15,6 +15,16 @@ namespace {
 // deleted or that is due for renewal is found.
 constexpr std::chrono::minutes kFreshFor(30);
 
+// A Secret that could not be made anew is not there.
+Problem content_problem(const Error& error) {
+  Problem out = write_problem(error);
+  if (error.code() == Errc::kNotFound) {
+    out.phase = {};  // what is there runs on
+    out.reason = reason::kAuthorityLost;
+  }
+  return out;
+}
+
 }  // namespace
 
 // One Secret on its way through ensure().
@@ -125,7 +135,7 @@ OrProblem<std::monostate> SecretKeeper::write(const Cluster& cluster, std::vecto
     }
     auto wanted = step.secret->content(cluster, step.existing, now_());
     if (!wanted) {
-      return tl::unexpected<Problem>(write_problem(wanted.error()));
+      return tl::unexpected<Problem>(content_problem(wanted.error()));
     }
     step.wanted = *std::move(wanted);
     if (step.is_right()) {

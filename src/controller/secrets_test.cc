@@ -56,6 +56,16 @@ TEST_F(Secrets, PkiIsMadeOnceAndKept) {
   EXPECT_THAT(broken.error().message(), HasSubstr("demo-pki lacks ca.key"));
 }
 
+TEST_F(Secrets, AuthoritiesAreMadeForNoClusterThatIsThere) {
+  cluster_.exists = true;
+  for (const auto& secret : {make_pki_secret(), make_agent_ca_secret()}) {
+    const auto made = secret->content(cluster_, {}, kNow);
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code(), Errc::kNotFound);
+    EXPECT_THAT(made.error().message(), HasSubstr("restore it from a backup"));
+  }
+}
+
 TEST_F(Secrets, AgentCaIsAnotherThanTheClusters) {
   EXPECT_FALSE(
       pki::is_signed_by(cluster_.agent_ca.at("agent-client.crt"), cluster_.pki.at("ca.crt")));
