@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "allocator_bench.h"
 #include "controller_bench.h"
 #include "decode_bench.h"
 #include "informer_bench.h"
@@ -43,6 +44,7 @@ Status run(const bench::ControllerBenchOptions& options, std::ostream& out) {
   VK8S_TRY(allow_descriptors(options.clusters));
   VK8S_TRY(bench::bench_decoder(out));
   VK8S_TRY(bench::bench_informer(out));
+  VK8S_TRY(bench::bench_allocator(out));
   return bench::bench_controller(options, out);
 }
 
