@@ -352,6 +352,30 @@ TEST_F(ControllerOnApiServer, TellsWhyTheHostRefusesThePods) {
   ASSERT_TRUE(enforce(nullptr));
 }
 
+// Node ports are allocated before the server sees that the Service is there: of a
+// cluster that is half begun, its own port would be taken.
+TEST_F(ControllerOnApiServer, GoesOnWithAHalfBegunClusterThatHasItsPort) {
+  const kube::ObjectKey in_the_way{std::string(kNamespace), "half-master-1"};
+  ASSERT_TRUE(host_->api().create(resources::kStatefulSet, kNamespace,
+                                  base::parse_json(R"({"apiVersion":"apps/v1",
+      "kind":"StatefulSet","metadata":{"name":"half-master-1"},"spec":{"serviceName":"x",
+      "selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},
+      "spec":{"containers":[{"name":"c","image":"c"}]}}}})")
+                                      .value()));
+  start_manager();
+  Json vk8s = vk8s_object("half");
+  set(vk8s, "spec.ports", JsonArray{JsonObject{{"port", 80}, {"nodePort", 30077}}});
+  ASSERT_TRUE(create(vk8s));
+  wait_for_phase("half", "Fail");
+  ASSERT_TRUE(host_->api().get(resources::kService, {std::string(kNamespace), "half-ports"}));
+  ASSERT_TRUE(host_->api().remove(resources::kStatefulSet, in_the_way));
+  ASSERT_TRUE(
+      host_->api().merge_patch(resources::kVk8s, {std::string(kNamespace), "half"},
+                               base::parse_json(R"({"metadata":{"labels":{"a":"b"}}})").value()));
+  wait_for_phase("half", "Installing");
+  EXPECT_TRUE(host_->api().get(resources::kStatefulSet, in_the_way));
+}
+
 TEST_F(ControllerOnApiServer, SaysWhoHoldsAName) {
   ASSERT_TRUE(host_->api().create(
       resources::kSecret, kNamespace,

@@ -59,6 +59,20 @@ TEST_F(HostAdmissionTest, BeginsNoClusterWhosePortIsTaken) {
   EXPECT_FALSE(object(resources::kService, "demo-ports").is_null());
 }
 
+// The API server takes a port twice before it sees that the Service is there.
+TEST_F(HostAdmissionTest, GoesOnWithAHalfBegunClusterThatHasItsPort) {
+  edit("spec.ports", JsonArray{JsonObject{{"port", 80}, {"nodePort", 30071}}});
+  refuse("create", resources::kStatefulSet, "demo-master-1", "no");
+  ASSERT_TRUE(reconcile());
+  ASSERT_FALSE(object(resources::kService, "demo-ports").is_null());
+  ASSERT_TRUE(object(resources::kStatefulSet, "demo-master-1").is_null());
+  refuse("dry-run", resources::kService, "demo-ports", "provided port is already allocated");
+  ASSERT_TRUE(reconcile());
+  EXPECT_FALSE(object(resources::kStatefulSet, "demo-master-1").is_null());
+  EXPECT_EQ(status().phase, "Installing");
+  EXPECT_EQ(condition("PortsNotOpen"), "");
+}
+
 // Source: k8s.io/apiserver pkg/admission/plugin/webhook/errors, NewDryRunUnsupportedErr.
 TEST_F(HostAdmissionTest, TakesAWebhookThatKnowsNoDryRunsForNoRefusal) {
   refuse("dry-run", resources::kPod, "demo-master-1-0",

@@ -290,7 +290,10 @@ bool Reconciler::dry_run(Cluster& cluster, Observation& seen) {
     problem.phase = cluster.exists ? std::string_view() : problem.phase;
     seen.note(std::move(problem));
   }
-  auto no_ports = cluster.exists ? std::nullopt : admission_.try_ports(cluster);
+  // A Service that is there would be refused for the very node ports that it has.
+  const World::Object ports = writer_.known(make_ports_service()->ref(cluster));
+  const bool has_ports = ports && is_owned_by(*ports, cluster.vk8s.metadata.uid);
+  auto no_ports = cluster.exists || has_ports ? std::nullopt : admission_.try_ports(cluster);
   const bool accepted = refused.empty() && !no_ports;
   seen.note(std::move(no_ports));
   return accepted;
