@@ -376,6 +376,46 @@ TEST_F(ControllerOnApiServer, GoesOnWithAHalfBegunClusterThatHasItsPort) {
   EXPECT_TRUE(host_->api().get(resources::kStatefulSet, in_the_way));
 }
 
+// As left by a cluster whose volumes were kept, in a namespace with room for just these.
+TEST_F(ControllerOnApiServer, TakesVolumesThatAreThereThoughTheQuotaIsFull) {
+  const kube::Resource quotas{"", "v1", "resourcequotas", "ResourceQuota"};
+  const auto claim = [](const char* name) {
+    Json out = base::parse_json(R"({"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{},
+        "spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}})")
+                   .value();
+    set(out, "metadata.name", name);
+    return out;
+  };
+  for (const char* name : {"data-kept-master-1-0", "data-kept-worker-1-0"}) {
+    ASSERT_TRUE(host_->api().create(resources::kPersistentVolumeClaim, kNamespace, claim(name)));
+  }
+  const kube::ObjectKey quota{std::string(kNamespace), "full"};
+  const Json limits = base::parse_json(R"({"persistentvolumeclaims":"2"})").value();
+  ASSERT_TRUE(host_->api().create(quotas, kNamespace,
+                                  JsonObject{{"apiVersion", "v1"},
+                                             {"kind", "ResourceQuota"},
+                                             {"metadata", JsonObject{{"name", "full"}}},
+                                             {"spec", JsonObject{{"hard", limits}}}}));
+  // No controller manager runs here that would count.
+  ASSERT_TRUE(host_->api().merge_patch(
+      quotas, quota, JsonObject{{"status", JsonObject{{"hard", limits}, {"used", limits}}}},
+      "status"));
+  const auto deadline = std::chrono::steady_clock::now() + seconds(60);
+  const auto is_full = [&] {
+    const auto tried = host_->api().create(resources::kPersistentVolumeClaim, kNamespace,
+                                           claim("data-kept-master-1-0"), true);
+    return !tried && tried.error().code() == Errc::kForbidden;
+  };
+  while (!is_full() && std::chrono::steady_clock::now() < deadline) {
+    host_->loop_thread().tick(std::chrono::milliseconds(20));
+  }
+  EXPECT_TRUE(is_full());
+  start_manager();
+  EXPECT_TRUE(create(vk8s_object("kept")));
+  wait_for_phase("kept", "Installing");
+  EXPECT_TRUE(host_->api().remove(quotas, quota));
+}
+
 TEST_F(ControllerOnApiServer, SaysWhoHoldsAName) {
   ASSERT_TRUE(host_->api().create(
       resources::kSecret, kNamespace,

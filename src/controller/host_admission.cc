@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "controller/object_writer.h"
@@ -62,11 +63,39 @@ std::map<std::string, Problem> HostAdmission::try_nodes(
     requests.push_back(create_request(kube::resources::kPod, cluster.namespace_name(),
                                       node_pod(cluster, *set), true));
   }
-  std::map<std::string, Problem> out;
   const std::vector<Result<Json>> results = client_.run(std::move(requests));
+  std::vector<std::string> refused_claims;
   for (std::size_t i = 0; i < results.size(); ++i) {
-    if (is_refused(results[i])) {
-      out.emplace(asked[i].node, refusal(asked[i].node, asked[i].reason, results[i].error()));
+    if (is_refused(results[i]) && asked[i].reason == reason::kVolumeRefused) {
+      refused_claims.push_back(asked[i].node);
+    }
+  }
+  const std::set<std::string> have_claim = nodes_with_claim(cluster, refused_claims);
+  std::map<std::string, Problem> out;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const auto& [node, reason] = asked[i];
+    if (is_refused(results[i]) &&
+        (reason != reason::kVolumeRefused || !have_claim.contains(node))) {
+      out.emplace(node, refusal(node, reason, results[i].error()));
+    }
+  }
+  return out;
+}
+
+// Of these nodes: quota and LimitRange refuse a claim before the API server sees that it
+// is there already, kept from an earlier cluster or of a StatefulSet that comes back.
+std::set<std::string> HostAdmission::nodes_with_claim(const Cluster& cluster,
+                                                      const std::vector<std::string>& nodes) {
+  std::vector<BatchClient::Request> requests;
+  for (const std::string& node : nodes) {
+    requests.push_back(get_request(kube::resources::kPersistentVolumeClaim,
+                                   {cluster.namespace_name(), claim_of(node)}));
+  }
+  const std::vector<Result<Json>> found = client_.run(std::move(requests));
+  std::set<std::string> out;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (found[i]) {
+      out.insert(nodes[i]);
     }
   }
   return out;

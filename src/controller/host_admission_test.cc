@@ -73,6 +73,28 @@ TEST_F(HostAdmissionTest, GoesOnWithAHalfBegunClusterThatHasItsPort) {
   EXPECT_EQ(condition("PortsNotOpen"), "");
 }
 
+// Quota speaks before the API server sees that the claim is there.
+TEST_F(HostAdmissionTest, MindsNoRefusalOfAVolumeThatIsThere) {
+  bool takes_pods = false;
+  loop_.run([&] {
+    server_->put(resources::kPersistentVolumeClaim, base::parse_json(R"({"metadata":{
+        "namespace":"team-a","name":"data-demo-master-1-0"}})")
+                                                        .value());
+    server_->set_hook([&takes_pods](const kube::FakeRequest& request) -> std::optional<Error> {
+      const bool is_it =
+          request.verb == "dry-run" && (request.key.name == "data-demo-master-1-0" ||
+                                        (request.key.name == "demo-master-1-0" && !takes_pods));
+      return is_it ? std::optional(Error(Errc::kForbidden, "exceeded quota")) : std::nullopt;
+    });
+  });
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(condition("PodRefused"), "True");
+  EXPECT_EQ(condition("VolumeRefused"), "");
+  takes_pods = true;
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(status().phase, "Installing");
+}
+
 // Source: k8s.io/apiserver pkg/admission/plugin/webhook/errors, NewDryRunUnsupportedErr.
 TEST_F(HostAdmissionTest, TakesAWebhookThatKnowsNoDryRunsForNoRefusal) {
   refuse("dry-run", resources::kPod, "demo-master-1-0",

@@ -32,8 +32,8 @@ JsonArray cluster_rules() {
       // create is for dry runs.
       rbac_rule({""}, {"pods"}, {"get", "list", "watch", "create", "delete"}),
       rbac_rule({""}, {"nodes"}, {"get", "list", "watch"}),
-      // Of nodes that have left a cluster; create is for dry runs.
-      rbac_rule({""}, {"persistentvolumeclaims"}, {"create", "delete"}),
+      // Of nodes that have left a cluster; create is for dry runs, get for what they say.
+      rbac_rule({""}, {"persistentvolumeclaims"}, {"get", "create", "delete"}),
       rbac_rule({""}, {"events"}, {"create", "patch"}),
       // Fixed addresses: the controller is one of those who give them.
       rbac_rule({api::kVk8sGroup}, {"vnodeippools"}, {"get", "list", "watch"}),
