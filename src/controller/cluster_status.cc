@@ -257,7 +257,7 @@ api::Vk8sStatus compute_status(const api::Vk8s& vk8s, const api::Vk8sStatus& pre
   out.conditions = previous.conditions;
   out.observed_generation = vk8s.metadata.generation;
   out.phase = phase_of(vk8s, previous, seen);
-  out.version = seen.version.empty() ? previous.version : seen.version;
+  out.version = reached_version(previous.version, seen.version);
   out.endpoint = seen.endpoint.empty() ? previous.endpoint : seen.endpoint;
   if (!out.endpoint.empty()) {
     out.kubeconfig_secret = vk8s.metadata.name + "-kubeconfig";

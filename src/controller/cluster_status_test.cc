@@ -259,6 +259,21 @@ TEST_F(ClusterStatus, ShowsTheVersionThatRuns) {
   EXPECT_EQ(compute().version, "1.36.3") << "nobody says otherwise";
 }
 
+// What the newest API server wrote stays in etcd.
+TEST_F(ClusterStatus, ShowsNoOlderMinorVersionThanHasRun) {
+  status_.version = "1.37.2";
+  seen_.version = "1.36.9";
+  EXPECT_EQ(compute().version, "1.37.2");
+  seen_.version = "1.37.1";
+  EXPECT_EQ(compute().version, "1.37.1");
+  status_.version = "1.9.1";
+  EXPECT_EQ(compute().version, "1.37.1");
+  for (const char* nonsense : {"1.99999999999999999999", "1.x.y", "1.", "none"}) {
+    status_.version = nonsense;
+    EXPECT_EQ(compute().version, "1.37.1") << nonsense;
+  }
+}
+
 TEST_F(ClusterStatus, IsStableWhenNothingChanges) {
   make_ready(0);
   const api::Vk8sStatus first = compute();

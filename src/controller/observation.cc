@@ -171,6 +171,11 @@ std::string running_version(const Settings& settings, const NodeObservation& mas
   return minor_of(by_image) > minor_of(by_kubelet) ? by_image : by_kubelet;
 }
 
+std::string reached_version(const std::string& before, const std::string& seen) {
+  const bool is_older = minor_of(plain_version(before)) > minor_of(plain_version(seen));
+  return seen.empty() || is_older ? before : seen;
+}
+
 std::string missing_resources(const api::Vk8s& vk8s, const World& world) {
   const std::vector<World::Object> hosts = world.list(kube::resources::kNode, "");
   std::string out;

@@ -51,6 +51,10 @@ NodeObservation observe_node(const api::NodeSpec& node, const Json* stateful_set
 std::string running_version(const Settings& settings, const NodeObservation& master,
                             const Json* stateful_set);
 
+// What a cluster of that version has come to, of which now this one is seen ("" = none):
+// never an older minor version, for etcd keeps what the newest has written.
+std::string reached_version(const std::string& before, const std::string& seen);
+
 // What the nodes ask for and no node of the host has, such as GPUs; "" = nothing.
 std::string missing_resources(const api::Vk8s& vk8s, const World& world);
 

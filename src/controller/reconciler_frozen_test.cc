@@ -153,6 +153,21 @@ TEST_F(FrozenTest, RemovesAWorkerAllTheSame) {
   EXPECT_EQ(status().ready_nodes, "1/1");
 }
 
+// The pause makes a new revision: for a while nobody knows of which the master's pod is.
+TEST_F(FrozenTest, GoesBackToNoVersionThatOnlyItsKubeletStillHas) {
+  start_pod_of_revision("demo-master-1", "new");
+  agents_.reports_["demo-master-1"] = {true, false, "", 100, "v1.36.5"};
+  ASSERT_TRUE(reconcile());
+  ASSERT_THAT(status().version, testing::StartsWith("1.37."));
+  edit("spec.paused", true);
+  ASSERT_TRUE(reconcile());
+  ASSERT_TRUE(reconcile());
+  EXPECT_THAT(status().version, testing::StartsWith("1.37."));
+  edit("spec.kubernetes.version", "1.36");
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(condition("UnsupportedVersion"), "True");
+}
+
 TEST_F(FrozenTest, ShowsTheVersionThatRunsAndLetsAnUpgradeBeUndoneBeforeItBegins) {
   edit("spec.kubernetes.version", "1.36");
   ASSERT_TRUE(reconcile());
