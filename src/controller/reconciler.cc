@@ -339,9 +339,8 @@ std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {
     return std::move(registry_auth).error();
   }
   cluster.registry_auth = *std::move(registry_auth);
-  std::vector<std::unique_ptr<SecretResource>> authorities;
-  authorities.push_back(make_pki_secret());
-  authorities.push_back(make_agent_ca_secret());
+  const auto pki = make_pki_secret();
+  const auto agent_ca = make_agent_ca_secret();
   std::vector<std::unique_ptr<SecretResource>> leaves;
   std::vector<std::unique_ptr<Resource>> nodes;
   for (const std::string& name : node_names(cluster)) {
@@ -353,28 +352,48 @@ std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {
   leaves.push_back(make_kubeconfig_secret());
   nodes.push_back(make_access_deployment());
 
-  const bool fresh = secrets_.are_fresh(cluster, pointers(authorities)) &&
+  const bool fresh = cluster.exists && secrets_.are_fresh(cluster, {pki.get(), agent_ca.get()}) &&
                      secrets_.are_fresh(cluster, pointers(leaves)) &&
                      parts_.agents.has_identity(key_of(cluster)) &&
                      parts_.inner.has_identity(key_of(cluster));
   if (!fresh) {
-    auto files = secrets_.ensure(cluster, pointers(authorities), is_new);
-    if (!files) {
-      return std::move(files).error();
+    if (auto problem = ensure_authorities(cluster, is_new)) {
+      return problem;
     }
-    cluster.pki = std::move((*files)[0].files);
-    cluster.agent_ca = std::move((*files)[1].files);
     if (auto written = secrets_.ensure(cluster, pointers(leaves), is_new); !written) {
       return std::move(written).error();
-    }
-    if (const Status adopted = parts_.inner.adopt(cluster); !adopted) {
-      return write_problem(adopted.error());
     }
   }
   if (auto written = writer_.ensure(cluster, pointers(nodes)); !written) {
     return std::move(written).error();
   }
   return cluster.frozen ? set_replicas(cluster) : std::nullopt;
+}
+
+// Each for itself: without one of them, all is still done that the other is for.
+std::optional<Problem> Reconciler::ensure_authorities(Cluster& cluster, bool is_new) {
+  const auto pki = make_pki_secret();
+  const auto agent_ca = make_agent_ca_secret();
+  std::optional<Problem> problem;
+  if (auto both = secrets_.ensure(cluster, {pki.get(), agent_ca.get()}, is_new)) {
+    cluster.pki = std::move((*both)[0].files);
+    cluster.agent_ca = std::move((*both)[1].files);
+  } else {
+    for (const auto& [secret, files] :
+         {std::pair(pki.get(), &cluster.pki), std::pair(agent_ca.get(), &cluster.agent_ca)}) {
+      if (auto one = secrets_.ensure(cluster, {secret}, false)) {
+        *files = std::move(one->front().files);
+      } else if (!problem) {
+        problem = std::move(one).error();
+      }
+    }
+  }
+  if (!cluster.pki.empty()) {
+    if (const Status adopted = parts_.inner.adopt(cluster); !adopted && !problem) {
+      problem = write_problem(adopted.error());
+    }
+  }
+  return problem;
 }
 
 void Reconciler::observe(const Cluster& cluster, const api::Vk8s& vk8s, Observation& seen) {

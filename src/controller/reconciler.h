@@ -73,6 +73,7 @@ class Reconciler {
   std::optional<Problem> write_services(Cluster& cluster);
   std::optional<Problem> write_ports_service(const Cluster& cluster);
   std::optional<Problem> write_nodes(Cluster& cluster, bool is_new);
+  std::optional<Problem> ensure_authorities(Cluster& cluster, bool is_new);
   std::optional<Problem> set_replicas(const Cluster& cluster);
   void observe(const Cluster& cluster, const api::Vk8s& vk8s, Observation& seen);
   void explain_missing(const Cluster& cluster, Observation& seen);
