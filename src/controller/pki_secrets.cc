@@ -1,5 +1,5 @@
 // Secrets <cr>-pki and <cr>-agent-ca: the cluster's certificate authorities. Made once,
-// never made anew while the cluster is there: a new CA is a new cluster.
+// never made anew for a cluster that is there or has run: a new CA is a new cluster.
 #include <initializer_list>
 
 #include "controller/resource.h"
@@ -14,7 +14,9 @@ Result<SecretResource::Content> keep_or_create(const ObjectRef& ref,
                                                std::initializer_list<std::string_view> names,
                                                Result<api::FileSet> (*create)(std::string_view),
                                                const Cluster& cluster) {
-  if (existing.files.empty() && cluster.exists) {
+  // Its volumes outlive its StatefulSets.
+  const bool was_made = cluster.exists || !cluster.vk8s.status.version.empty();
+  if (existing.files.empty() && was_made) {
     return fail(Errc::kNotFound,
                 "{} is gone, and nothing else can stand for it: restore it from a backup. Until "
                 "then the cluster goes on with the certificates that it has, and its nodes are "

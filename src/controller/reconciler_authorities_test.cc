@@ -54,5 +54,32 @@ TEST_F(AuthoritiesTest, TheClusterIsAskedWithoutThatOfItsAgents) {
   EXPECT_EQ(agents_.identity_, nullptr);
 }
 
+// As by `kubectl delete statefulset,secret -l clusterName=demo`: its volumes are there.
+TEST_F(AuthoritiesTest, AreNotMadeAnewForAClusterThatHasRun) {
+  edit("status.version", "1.37.2");
+  const Json pki = lose(resources::kSecret, "demo-pki");
+  const Json agent_ca = lose(resources::kSecret, "demo-agent-ca");
+  for (const char* secret : {"demo-kubeconfig", "demo-master-1-config", "demo-worker-1-config"}) {
+    lose(resources::kSecret, secret);
+  }
+  for (const char* node : {"demo-master-1", "demo-worker-1"}) {
+    lose(resources::kStatefulSet, node);
+    remove_pod(node);
+  }
+  reconcile_reborn();
+  EXPECT_FALSE(is_there(resources::kSecret, "demo-pki"));
+  EXPECT_FALSE(is_there(resources::kSecret, "demo-agent-ca"));
+  EXPECT_FALSE(is_there(resources::kStatefulSet, "demo-master-1"));
+  EXPECT_EQ(condition("CertificateAuthorityLost"), "True");
+  EXPECT_THAT(status().message, HasSubstr("restore it from a backup"));
+
+  restore(pki);
+  restore(agent_ca);
+  reconcile_reborn();
+  EXPECT_TRUE(is_there(resources::kStatefulSet, "demo-master-1"));
+  EXPECT_EQ(*base::find(object(resources::kSecret, "demo-pki"), "data"), *base::find(pki, "data"));
+  EXPECT_EQ(condition("CertificateAuthorityLost"), "False");
+}
+
 }  // namespace
 }  // namespace vk8s::controller
