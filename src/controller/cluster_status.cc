@@ -245,6 +245,15 @@ std::vector<const Problem*> Observation::problems() const {
   return out;
 }
 
+void Observation::run_on() {
+  if (problem) {
+    problem->phase = {};
+  }
+  for (Problem& each : more) {
+    each.phase = {};
+  }
+}
+
 bool Observation::is_master_ready() const {
   return std::any_of(nodes.begin(), nodes.end(), [](const NodeObservation& node) {
     return node.role == api::NodeRole::kMaster && node.is_ready();

@@ -20,6 +20,8 @@ struct Observation {
   // Notes what is wrong, if anything; of each reason, the first.
   void note(std::optional<Problem> found);
   std::vector<const Problem*> problems() const;
+  // Of what is wrong so far, nothing stops the cluster: its phase is as its nodes say.
+  void run_on();
 
   std::optional<Problem> problem;  // why it cannot go on
   std::vector<Problem> more;       // what is wrong beside that

@@ -155,20 +155,30 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
     seen.note(set_replicas(cluster));
   }
   observe(cluster, vk8s, seen);
+  // Of one that exists, only a pod that does not come may be a failure.
+  const auto note = [&](std::optional<Problem> found) {
+    if (found && cluster.exists) {
+      found->phase = {};
+    }
+    seen.note(std::move(found));
+  };
+  if (cluster.exists) {
+    seen.run_on();
+  }
   explain_missing(cluster, seen);
   auto unlabelled = label_nodes(cluster, seen);
-  seen.note(take_back_nodes(cluster, seen));
+  note(take_back_nodes(cluster, seen));
   // No node that might not come back.
   if (built) {
-    seen.note(replace_outdated(cluster, seen));
+    note(replace_outdated(cluster, seen));
   }
-  seen.note(open_ports(cluster, seen));
-  seen.note(remove_left_nodes(cluster, seen, object));
-  seen.note(refuse_pause(vk8s));
-  seen.note(std::move(unlabelled));
-  seen.note(std::move(addressed.problem));
+  note(open_ports(cluster, seen));
+  note(remove_left_nodes(cluster, seen, object));
+  note(refuse_pause(vk8s));
+  note(std::move(unlabelled));
+  note(std::move(addressed.problem));
   if (!cluster.frozen) {
-    seen.note(parts_.addresses.release_left(cluster));
+    note(parts_.addresses.release_left(cluster));
   }
   return seen;
 }
@@ -183,8 +193,6 @@ Cluster Reconciler::prepare(const api::Vk8s& vk8s, Observation& seen) {
   out.exists = own_set(out, vk8s.master().name) != nullptr;
   if (!out.exists) {
     seen.note(reason_to_wait(vk8s));
-  } else if (seen.problem) {
-    seen.problem->phase = {};  // what is there runs on
   }
   seen.is_paused = out.paused;
   out.inner_ports =
@@ -287,7 +295,6 @@ bool Reconciler::dry_run(Cluster& cluster, Observation& seen) {
   auto refused = admission_.try_nodes(cluster, sets);
   for (auto& [node, problem] : refused) {
     cluster.held_back.insert(node);
-    problem.phase = cluster.exists ? std::string_view() : problem.phase;
     seen.note(std::move(problem));
   }
   // A Service that is there would be refused for the very node ports that it has.
@@ -325,12 +332,7 @@ std::optional<Problem> Reconciler::write_services(Cluster& cluster) {
 std::optional<Problem> Reconciler::write_ports_service(const Cluster& cluster) {
   const auto service = make_ports_service();
   auto written = writer_.ensure(cluster, {service.get()});
-  if (written) {
-    return std::nullopt;
-  }
-  Problem problem = ports_problem(std::move(written).error());
-  problem.phase = cluster.exists ? std::string_view() : problem.phase;
-  return problem;
+  return written ? std::nullopt : std::optional(ports_problem(std::move(written).error()));
 }
 
 std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {

@@ -141,6 +141,19 @@ TEST_F(FrozenTest, IsPausedThoughTheHostRefusesAService) {
   ASSERT_TRUE(reconcile());
   EXPECT_EQ(replicas(), 0);
   EXPECT_THAT(status().message, HasSubstr("no"));
+  remove_pod("demo-master-1");
+  remove_pod("demo-worker-1");
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(status().phase, "Paused");
+}
+
+TEST_F(FrozenTest, DoesNotFailWhereANodeCannotBeRemoved) {
+  remove_last_node();
+  put_pod("demo-master-1", false);
+  refuse("patch", resources::kStatefulSet, "demo-worker-1", "no");
+  ASSERT_TRUE(reconcile());
+  EXPECT_THAT(status().message, HasSubstr("no"));
+  EXPECT_EQ(status().phase, "Restarting");
 }
 
 TEST_F(FrozenTest, RemovesAWorkerAllTheSame) {
