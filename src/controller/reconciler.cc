@@ -173,7 +173,7 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
     note(replace_outdated(cluster, seen));
   }
   note(open_ports(cluster, seen));
-  note(remove_left_nodes(cluster, seen, object));
+  note(remove_left_nodes(cluster, vk8s, seen, object));
   note(refuse_pause(vk8s));
   note(std::move(unlabelled));
   note(std::move(addressed.problem));

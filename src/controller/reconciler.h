@@ -83,8 +83,8 @@ class Reconciler {
   std::optional<Problem> take_back_nodes(const Cluster& cluster, const Observation& seen);
   std::optional<Problem> write_ports(const Cluster& cluster);
   std::optional<Problem> open_ports(Cluster& cluster, const Observation& seen);
-  std::optional<Problem> remove_left_nodes(const Cluster& cluster, const Observation& seen,
-                                           const Json& object);
+  std::optional<Problem> remove_left_nodes(const Cluster& cluster, const api::Vk8s& vk8s,
+                                           const Observation& seen, const Json& object);
   std::optional<Problem> remove_objects_of(const Cluster& cluster, const Json& stateful_set);
   Status report(const Json& object, const api::Vk8s& vk8s, const Observation& seen);
   void tell(const Json& object, const api::Vk8sStatus& status, const Observation& seen,

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -69,6 +70,9 @@ class FakeAddresses final : public Addresses {
  public:
   Outcome ensure(Cluster& cluster, const NodeSets& sets) override {
     sets_ = sets;
+    if (on_ensure_) {
+      on_ensure_();
+    }
     for (const auto& [node, address] : given_) {
       cluster.addresses[node] = {IpAddress::parse(address).value(), {}};
     }
@@ -81,6 +85,7 @@ class FakeAddresses final : public Addresses {
   }
   void forget(const kube::ObjectKey&) override { forgotten_ = true; }
 
+  std::function<void()> on_ensure_;  // in the middle of a reconcile
   std::map<std::string, std::string> given_;
   std::set<std::string> held_back_;
   std::optional<Problem> problem_;

@@ -166,6 +166,20 @@ TEST_F(FrozenTest, RemovesAWorkerAllTheSame) {
   EXPECT_EQ(status().ready_nodes, "1/1");
 }
 
+// Its StatefulSet comes into the cache after the spec has been cut to what is there.
+TEST_F(FrozenTest, RemovesNoNodeThatIsInTheSpec) {
+  edit("spec.kubernetes.version", "1.12");
+  add_worker("demo-worker-2");
+  addresses_.on_ensure_ = [this] {
+    Json set_object = object(resources::kStatefulSet, "demo-worker-1");
+    set(set_object, "metadata.name", "demo-worker-2");
+    world_.put(resources::kStatefulSet, std::move(set_object));
+  };
+  clear_requests();
+  ASSERT_TRUE(reconcile());
+  EXPECT_THAT(writes(), testing::Not(Contains(HasSubstr("StatefulSet demo-worker-2"))));
+}
+
 // The pause makes a new revision: for a while nobody knows of which the master's pod is.
 TEST_F(FrozenTest, GoesBackToNoVersionThatOnlyItsKubeletStillHas) {
   start_pod_of_revision("demo-master-1", "new");

@@ -151,14 +151,15 @@ std::optional<Problem> Reconciler::take_back_nodes(const Cluster& cluster,
 }
 
 // StatefulSets of nodes that have left spec.nodes, once nothing is left of them inside.
-// One is drained at a time; one that waits for nothing but its end keeps no other.
-std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster,
+// One is drained at a time; one that waits for nothing but its end keeps no other. vk8s:
+// the whole spec, which that of a frozen cluster is not.
+std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster, const api::Vk8s& vk8s,
                                                      const Observation& seen, const Json& object) {
   std::optional<Problem> first;
   for (const World::Object& set :
        objects_of_cluster(parts_.world, kube::resources::kStatefulSet, key_of(cluster))) {
     const std::string name(base::get_string(*set, "metadata.name").value_or(""));
-    if (cluster.vk8s.find_node(name) != nullptr || base::find(*set, "metadata.deletionTimestamp") ||
+    if (vk8s.find_node(name) != nullptr || base::find(*set, "metadata.deletionTimestamp") ||
         !is_owned_by(*set, cluster.vk8s.metadata.uid)) {
       continue;
     }
