@@ -169,7 +169,7 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
   auto unlabelled = label_nodes(cluster, seen);
   note(take_back_nodes(cluster, seen));
   // No node that might not come back.
-  if (built) {
+  if (built && !cluster.frozen) {
     note(replace_outdated(cluster, seen));
   }
   note(open_ports(cluster, seen));

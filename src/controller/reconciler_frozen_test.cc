@@ -180,6 +180,18 @@ TEST_F(FrozenTest, RemovesNoNodeThatIsInTheSpec) {
   EXPECT_THAT(writes(), testing::Not(Contains(HasSubstr("StatefulSet demo-worker-2"))));
 }
 
+TEST_F(FrozenTest, ReplacesNoPod) {
+  put_pod_of_revision("demo-master-1", "new");
+  put_pod_of_revision("demo-worker-1", "old");
+  edit("spec.kubernetes.version", "1.12");
+  ASSERT_TRUE(reconcile());
+  EXPECT_FALSE(object(resources::kPod, "demo-worker-1-0").is_null());
+  edit("spec.kubernetes.version", "1.37");
+  put_pod_of_revision("demo-worker-1", "old");
+  ASSERT_TRUE(reconcile());
+  EXPECT_TRUE(object(resources::kPod, "demo-worker-1-0").is_null());
+}
+
 // The pause makes a new revision: for a while nobody knows of which the master's pod is.
 TEST_F(FrozenTest, GoesBackToNoVersionThatOnlyItsKubeletStillHas) {
   start_pod_of_revision("demo-master-1", "new");
