@@ -256,10 +256,9 @@ NodeSets Reconciler::known_sets(const Cluster& cluster) const {
 }
 
 // In the order in which a pod needs them: what it mounts is there before the kubelet
-// looks for it. Whether all of it is as it should be.
+// looks for it. Whether all of it is as it should be, but for new nodes that are held back.
 bool Reconciler::build(Cluster& cluster, bool is_new, Observation& seen) {
-  const bool accepted = dry_run(cluster, seen);
-  if (!accepted && !cluster.exists) {
+  if (!dry_run(cluster, seen) && !cluster.exists) {
     return false;
   }
   if (auto problem = write_services(cluster)) {
@@ -276,7 +275,7 @@ bool Reconciler::build(Cluster& cluster, bool is_new, Observation& seen) {
     seen.note(std::move(problem));
     return false;
   }
-  return accepted;
+  return true;
 }
 
 // Of what does not exist yet. A node that the host refuses is held back alone; a

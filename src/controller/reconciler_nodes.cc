@@ -72,7 +72,8 @@ std::optional<Problem> Reconciler::label_nodes(const Cluster& cluster, const Obs
 }
 
 // A StatefulSet with OnDelete replaces no pod by itself. One node at a time, the
-// master first, and only while the others are well.
+// master first, and only while the others are well; those that have no
+// StatefulSet, for the host refuses them, are none of these.
 std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
                                                     const Observation& seen) {
   const auto order = [](const NodeObservation* a, const NodeObservation* b) {
@@ -83,7 +84,7 @@ std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
   for (const NodeObservation& node : seen.nodes) {
     if (node.is_outdated && !node.is_leaving) {
       outdated.push_back(&node);
-    } else {
+    } else if (node.has_pod || own_set(cluster, node.name)) {
       others_well = others_well && node.is_ready();
     }
   }

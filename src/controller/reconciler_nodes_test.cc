@@ -235,6 +235,16 @@ TEST_F(NodesTest, EmptiesANodeBeforeItIsReplacedAndTakesItBack) {
   EXPECT_EQ(status().message, "");
 }
 
+TEST_F(NodesTest, ReplacesNodesThoughTheHostRefusesANewOne) {
+  add_worker("demo-worker-2");
+  refuse("dry-run", resources::kPod, "demo-worker-2-0", "exceeded quota: pods");
+  put_pod_of_revision("demo-master-1", "new");
+  put_pod_of_revision("demo-worker-1", "old");
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(condition("PodRefused"), "True");
+  EXPECT_TRUE(object(resources::kPod, "demo-worker-1-0").is_null());
+}
+
 TEST_F(NodesTest, LeavesANodeCordonedThatItsOwnerHadCordoned) {
   put_inner(resources::kNode, R"({"metadata":{"name":"demo-worker-1"},
                                   "spec":{"unschedulable":true}})");
