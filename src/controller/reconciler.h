@@ -78,7 +78,8 @@ class Reconciler {
   void observe(const Cluster& cluster, const api::Vk8s& vk8s, Observation& seen);
   void explain_missing(const Cluster& cluster, Observation& seen);
   std::optional<Problem> label_nodes(const Cluster& cluster, const Observation& seen);
-  std::optional<Problem> replace_outdated(const Cluster& cluster, const Observation& seen);
+  std::optional<Problem> replace_outdated(Cluster& cluster, const Observation& seen);
+  std::optional<Problem> ensure_mounted(Cluster& cluster, const std::string& node);
   std::optional<Problem> empty_node(const Cluster& cluster, const std::string& name);
   std::optional<Problem> take_back_nodes(const Cluster& cluster, const Observation& seen);
   std::optional<Problem> write_ports(const Cluster& cluster);

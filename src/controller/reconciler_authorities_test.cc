@@ -81,5 +81,25 @@ TEST_F(AuthoritiesTest, AreNotMadeAnewForAClusterThatHasRun) {
   EXPECT_EQ(condition("CertificateAuthorityLost"), "False");
 }
 
+// Its new pod would name a Secret that is gone.
+TEST_F(AuthoritiesTest, NoPodIsReplacedWithoutThem) {
+  put_pod_of_revision("demo-master-1", "old");
+  put_pod_of_revision("demo-worker-1", "new");
+  for (const char* secret : {"demo-pki", "demo-agent-ca"}) {
+    const Json backup = lose(resources::kSecret, secret);
+    const auto waiting = reconcile();
+    ASSERT_TRUE(waiting);
+    EXPECT_TRUE(waiting->again);
+    EXPECT_TRUE(is_there(resources::kPod, "demo-master-1-0"));
+    EXPECT_EQ(condition("CertificateAuthorityLost"), "True");
+    EXPECT_EQ(status().phase, "Running");
+    restore(backup);
+  }
+  lose(resources::kSecret, "demo-master-1-config");
+  ASSERT_TRUE(reconcile());
+  EXPECT_FALSE(is_there(resources::kPod, "demo-master-1-0"));
+  EXPECT_TRUE(is_there(resources::kSecret, "demo-master-1-config")) << "its pod mounts it too";
+}
+
 }  // namespace
 }  // namespace vk8s::controller

@@ -74,8 +74,7 @@ std::optional<Problem> Reconciler::label_nodes(const Cluster& cluster, const Obs
 // A StatefulSet with OnDelete replaces no pod by itself. One node at a time, the
 // master first, and only while the others are well; those that have no
 // StatefulSet, for the host refuses them, are none of these.
-std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
-                                                    const Observation& seen) {
+std::optional<Problem> Reconciler::replace_outdated(Cluster& cluster, const Observation& seen) {
   const auto order = [](const NodeObservation* a, const NodeObservation* b) {
     return a->role == api::NodeRole::kMaster && b->role != api::NodeRole::kMaster;
   };
@@ -99,6 +98,9 @@ std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
     return std::nullopt;
   }
   const NodeObservation& node = broken == outdated.end() ? *outdated.front() : **broken;
+  if (auto problem = ensure_mounted(cluster, node.name)) {
+    return problem;
+  }
   if (broken == outdated.end() && seen.nodes.size() > 1) {
     if (auto waiting = empty_node(cluster, node.name)) {
       return waiting;
@@ -112,6 +114,17 @@ std::optional<Problem> Reconciler::replace_outdated(const Cluster& cluster,
   parts_.log.info("pod replaced: its node has changed",
                   {{"pod", cluster.namespace_name() + "/" + pod_of(node.name)}});
   return std::nullopt;
+}
+
+// The Secrets without which a new pod of the node would not start: they are read, for
+// nobody tells when one is deleted.
+std::optional<Problem> Reconciler::ensure_mounted(Cluster& cluster, const std::string& node) {
+  if (auto problem = ensure_authorities(cluster, false)) {
+    return problem;
+  }
+  const auto config = make_node_config_secret(node);
+  auto written = secrets_.ensure(cluster, {config.get()}, false);
+  return written ? std::nullopt : std::optional(std::move(written).error());
 }
 
 // Its pods go to the others before its own pod is replaced; not for ever.
