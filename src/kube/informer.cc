@@ -95,11 +95,12 @@ void Informer::tell(Function function) const {
   }
 }
 
-void Informer::retry(void (Informer::*step)(), const Error& error, std::string_view what) {
+void Informer::retry(void (Informer::*step)(), const Error& error, std::string_view what,
+                     std::string& trouble) {
   const auto delay = backoff_.next();
   // What stays so, as a kind that an older installation does not know, is said once.
-  const bool is_news = trouble_ != error.message();
-  trouble_ = error.message();
+  const bool is_news = trouble != error.message();
+  trouble = error.message();
   (log_.*(is_news ? &Log::warning : &Log::debug))(
       what, {{"retry_ms", delay.count()}, {"error", error.message()}});
   timer_ = timers_.after(delay, [this, step] { (this->*step)(); });
@@ -124,7 +125,7 @@ void Informer::request_page() {
 void Informer::take_page(Result<Json> page) {
   if (!page) {
     // Also when a continue token has expired: from the first page again.
-    retry(&Informer::begin_list, page.error(), "list failed");
+    retry(&Informer::begin_list, page.error(), "list failed", list_trouble_);
     return;
   }
   JsonObject* list = page->if_object();
@@ -152,7 +153,7 @@ ObjectPtr Informer::keep(Json object) const {
 
 void Informer::replace_store(std::string resource_version) {
   Listing listing = std::exchange(listing_, {});
-  trouble_.clear();
+  list_trouble_.clear();
   resource_version_ = std::move(resource_version);
   for (const ObjectKey& key : store_.keys()) {
     if (!listing.objects.contains(key)) {
@@ -218,7 +219,7 @@ void Informer::begin_watch() {
 
 void Informer::take_event(WatchEvent event) {
   heard_ = true;
-  trouble_.clear();
+  watch_trouble_.clear();
   backoff_.reset();
   if (const auto version = base::get_string(event.object, "metadata.resourceVersion")) {
     resource_version_ = *version;
@@ -237,6 +238,7 @@ void Informer::take_event(WatchEvent event) {
 void Informer::end_watch(Status status) {
   const bool was_good = heard_ || timers_.now() - watch_start_ >= kGoodWatch;
   if (was_good) {
+    watch_trouble_.clear();
     backoff_.reset();
   }
   if (status && was_good) {
@@ -250,14 +252,14 @@ void Informer::end_watch(Status status) {
     case Errc::kTooManyRequests:
     case Errc::kTimeout:
       if (backoff_.attempts() < kMaxSilentWatches) {
-        retry(&Informer::begin_watch, error, "watch ended");
+        retry(&Informer::begin_watch, error, "watch ended", watch_trouble_);
         return;
       }
       break;
     default:
       break;
   }
-  retry(&Informer::begin_list, error, "watch cannot be resumed");
+  retry(&Informer::begin_list, error, "watch cannot be resumed", watch_trouble_);
 }
 
 void Informer::arm_resync() {

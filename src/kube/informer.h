@@ -86,7 +86,8 @@ class Informer {
   void begin_watch();
   void take_event(WatchEvent event);
   void end_watch(Status status);
-  void retry(void (Informer::*step)(), const Error& error, std::string_view what);
+  void retry(void (Informer::*step)(), const Error& error, std::string_view what,
+             std::string& trouble);
   void arm_resync();
 
   ObjectPtr keep(Json object) const;
@@ -112,8 +113,11 @@ class Informer {
   std::minstd_rand random_;
   Listing listing_;
   std::string resource_version_;
-  std::string trouble_;  // that was told of last; "" = none since all was well
-  bool heard_ = false;   // whether the running watch has brought anything
+  // That were told of last; "" = none since all was well. Of lists and of watches: one may
+  // go on failing while the other succeeds.
+  std::string list_trouble_;
+  std::string watch_trouble_;
+  bool heard_ = false;  // whether the running watch has brought anything
   Timers::TimePoint watch_start_;
 };
 

@@ -39,6 +39,14 @@ class InformerTest : public ::testing::Test {
   }
   void run(std::chrono::nanoseconds time = {}) { timers_.advance(time); }
   Events take_events() { return std::exchange(events_, {}); }
+  static int count_in(const std::string& text, const std::string& words) {
+    int number = 0;
+    for (std::size_t at = text.find(words); at != std::string::npos;
+         at = text.find(words, at + 1)) {
+      ++number;
+    }
+    return number;
+  }
   int count(const std::string& verb) {
     int number = 0;
     for (const FakeRequest& request : client_.requests()) {
@@ -143,13 +151,25 @@ TEST_F(InformerTest, TellsOfATroubleThatStaysOnce) {
   client_.end_watches(fail(Errc::kGone, "too old"));
   run(seconds(20));
   const std::string log = ::testing::internal::GetCapturedStderr();
-  std::size_t count = 0;
-  for (std::size_t at = log.find("no such kind"); at != std::string::npos;
-       at = log.find("no such kind", at + 1)) {
-    ++count;
-  }
-  EXPECT_EQ(count, 2U) << "once, and once again after it was well: " << log;
+  EXPECT_EQ(count_in(log, "no such kind"), 2) << "once, and once again after it was well: " << log;
   EXPECT_TRUE(informer_->has_synced());
+}
+
+// As with a right to list and none to watch.
+TEST_F(InformerTest, TellsOnceOfWatchesThatFailWhereListsDoNot) {
+  ::testing::internal::CaptureStderr();
+  client_.fail_next("watch", resources::kPod, Error(Errc::kForbidden, "may not watch"), 5);
+  make({}, Log::to_stderr("test"));
+  run(seconds(60));
+  EXPECT_GE(count("list"), 5);
+  client_.put(resources::kPod, pod("a", "Pending"));
+  run();
+  EXPECT_EQ(take_events(), Events{"+a"});
+  client_.fail_next("watch", resources::kPod, Error(Errc::kForbidden, "may not watch"), 2);
+  client_.end_watches({});
+  run(seconds(60));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(count_in(log, "may not watch"), 2) << "once, and once again after it was well: " << log;
 }
 
 TEST_F(InformerTest, DoesNotSpinWhenTheServerEndsEveryWatchAtOnce) {
