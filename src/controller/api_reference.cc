@@ -89,7 +89,7 @@ std::string bounds_of(const Json& schema) {
     return bound ? fmt::format("At most {} {}", *bound, unit) : std::string();
   };
   if (base::get_bool(schema, "x-kubernetes-int-or-string").value_or(false)) {
-    return "More than 0";
+    return "More than 0, less than 8Pi";
   }
   if (const auto minimum = base::get_int(schema, "minimum")) {
     return fmt::format("{} to {}", *minimum, base::get_int(schema, "maximum").value_or(0));

@@ -166,12 +166,30 @@ const Problem* find_problem(const Observation& seen, std::string_view reason) {
   return at == all.end() ? nullptr : *at;
 }
 
+// Whether they have one reason: then known keeps its words, and is looked at again no
+// later, and weighs no less, than the other.
+bool take_in(Problem& known, const Problem& other) {
+  if (known.reason != other.reason) {
+    return false;
+  }
+  if (known.retry_after.count() == 0 ||
+      (other.retry_after.count() > 0 && other.retry_after < known.retry_after)) {
+    known.retry_after = other.retry_after;
+  }
+  if (known.phase.empty()) {
+    known.phase = other.phase;
+  }
+  return true;
+}
+
 void set_problem_conditions(Conditions& conditions, const Observation& seen) {
   for (const std::string_view type :
        {reason::kInvalidSpec, reason::kUnsupportedVersion, reason::kNotAllowed,
         reason::kNameConflict, reason::kNodeNameConflict, reason::kNetworkConflict,
-        reason::kAuthorityLost, reason::kPodRefused, reason::kVolumeRefused, reason::kPortsNotOpen,
-        reason::kLabelsNotApplied, reason::kDrainingNode, reason::kAddressUnavailable}) {
+        reason::kEarlierClusterLeaving, reason::kWaitingForNetwork, reason::kAuthorityLost,
+        reason::kPodRefused, reason::kVolumeRefused, reason::kWriteFailed, reason::kPortsNotOpen,
+        reason::kLabelsNotApplied, reason::kDrainingNode, reason::kPauseRefused,
+        reason::kAddressUnavailable}) {
     const Problem* problem = find_problem(seen, type);
     conditions.set_if_seen(type, problem != nullptr, problem == nullptr ? "Resolved" : type,
                            problem == nullptr ? std::string() : problem->message);
@@ -224,14 +242,18 @@ void set_spec_conditions(Conditions& conditions, const api::Vk8s& vk8s) {
 }  // namespace
 
 void Observation::note(std::optional<Problem> found) {
-  if (!found || find_problem(*this, found->reason) != nullptr) {
+  if (!found) {
     return;
   }
-  if (problem) {
-    more.push_back(*std::move(found));
-  } else {
+  if (!problem) {
     problem = std::move(found);
+    return;
   }
+  if (take_in(*problem, *found) ||
+      std::any_of(more.begin(), more.end(), [&](Problem& each) { return take_in(each, *found); })) {
+    return;
+  }
+  more.push_back(*std::move(found));
 }
 
 std::vector<const Problem*> Observation::problems() const {

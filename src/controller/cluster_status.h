@@ -17,7 +17,7 @@ struct Observation {
   // Whoever asks something inside asks the API server there.
   bool is_master_ready() const;
 
-  // Notes what is wrong, if anything; of each reason, the first.
+  // Notes what is wrong, if anything; of each reason, in the words of the first.
   void note(std::optional<Problem> found);
   std::vector<const Problem*> problems() const;
   // Of what is wrong so far, nothing stops the cluster: its phase is as its nodes say.

@@ -230,6 +230,31 @@ TEST_F(ClusterStatus, HasAConditionForEachOfSeveralProblems) {
   EXPECT_EQ(condition("DrainingNode").status, api::ConditionStatus::kFalse);
 }
 
+TEST_F(ClusterStatus, LooksAgainAsEarlyAsTheMostUrgentOfEqualProblems) {
+  seen_.note(Problem{{}, "WriteFailed", "Secret a", std::chrono::seconds(30)});
+  seen_.note(Problem{"Fail", "WriteFailed", "Secret b", std::chrono::seconds(2)});
+  seen_.note(Problem{{}, "WriteFailed", "Secret c", {}});
+  EXPECT_EQ(compute().phase, "Fail");
+  EXPECT_EQ(condition("WriteFailed").message, "Secret a");
+  ASSERT_EQ(seen_.problems().size(), 1U);
+  EXPECT_EQ(seen_.problem->retry_after, std::chrono::seconds(2));
+}
+
+TEST_F(ClusterStatus, HidesNoProblemBehindAnother) {
+  make_ready(0);
+  make_ready(1);
+  seen_.note(Problem{{}, "PortsNotOpen", "no such Service", {}});
+  for (const char* reason :
+       {"WriteFailed", "PauseRefused", "EarlierClusterLeaving", "WaitingForNetwork"}) {
+    seen_.note(Problem{{}, reason, "why", {}});
+  }
+  compute();
+  for (const char* reason :
+       {"WriteFailed", "PauseRefused", "EarlierClusterLeaving", "WaitingForNetwork"}) {
+    EXPECT_EQ(condition(reason).status, api::ConditionStatus::kTrue) << reason;
+  }
+}
+
 // Whosever words they are.
 TEST_F(ClusterStatus, ShowsNoTextThatIsLongOrThatATerminalWouldObey) {
   const std::string text = "\x1b[2J" + std::string(100'000, 'x');

@@ -248,9 +248,14 @@ TEST_F(ControllerOnApiServer, SchemaRefusesQuantitiesThatAreNotMoreThanNothing) 
                 HasSubstr("spec.nodes[1].storage.size"))
         << base::to_string(none);
   }
+  for (const Json& much : {Json("8Pi"), Json("10P"), Json("7E"), Json("1e18"), Json(1LL << 53)}) {
+    EXPECT_THAT(refusal(with("spec.nodes.1.storage.size", much)), HasSubstr("less than 8Pi"))
+        << base::to_string(much);
+    EXPECT_THAT(refusal_of("limits", "memory", much), HasSubstr("less than 8Pi"));
+  }
   int count = 0;
   for (const Json& some : {Json(1), Json("1"), Json("0.5"), Json("100m"), Json("0.05"), Json("10"),
-                           Json("1e3"), Json("2E-1"), Json("00.10")}) {
+                           Json("1e3"), Json("2E-1"), Json("00.10"), Json("8191Ti")}) {
     Json vk8s = vk8s_object(fmt::format("some-{}", ++count));
     set(vk8s, "spec.nodes.0.resources.limits.cpu", some);
     EXPECT_EQ(refusal(vk8s), "accepted") << base::to_string(some);

@@ -168,12 +168,13 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
   explain_missing(cluster, seen);
   auto unlabelled = label_nodes(cluster, seen);
   note(take_back_nodes(cluster, seen));
+  const std::vector<World::Object> left = left_sets(vk8s);
   // No node that might not come back.
   if (built && !cluster.frozen) {
-    note(replace_outdated(cluster, seen));
+    note(replace_outdated(cluster, seen, left));
   }
   note(open_ports(cluster, seen));
-  note(remove_left_nodes(cluster, vk8s, seen, object));
+  note(remove_left_nodes(cluster, left, seen, object));
   note(refuse_pause(vk8s));
   note(std::move(unlabelled));
   note(std::move(addressed.problem));

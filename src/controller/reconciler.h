@@ -78,13 +78,16 @@ class Reconciler {
   void observe(const Cluster& cluster, const api::Vk8s& vk8s, Observation& seen);
   void explain_missing(const Cluster& cluster, Observation& seen);
   std::optional<Problem> label_nodes(const Cluster& cluster, const Observation& seen);
-  std::optional<Problem> replace_outdated(Cluster& cluster, const Observation& seen);
+  std::vector<World::Object> left_sets(const api::Vk8s& vk8s) const;
+  std::optional<Problem> replace_outdated(Cluster& cluster, const Observation& seen,
+                                          const std::vector<World::Object>& left);
   std::optional<Problem> ensure_mounted(Cluster& cluster, const std::string& node);
   std::optional<Problem> empty_node(const Cluster& cluster, const std::string& name);
   std::optional<Problem> take_back_nodes(const Cluster& cluster, const Observation& seen);
   std::optional<Problem> write_ports(const Cluster& cluster);
   std::optional<Problem> open_ports(Cluster& cluster, const Observation& seen);
-  std::optional<Problem> remove_left_nodes(const Cluster& cluster, const api::Vk8s& vk8s,
+  std::optional<Problem> remove_left_nodes(const Cluster& cluster,
+                                           const std::vector<World::Object>& left,
                                            const Observation& seen, const Json& object);
   std::optional<Problem> remove_objects_of(const Cluster& cluster, const Json& stateful_set);
   Status report(const Json& object, const api::Vk8s& vk8s, const Observation& seen);

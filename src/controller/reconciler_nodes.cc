@@ -12,6 +12,14 @@ namespace {
 
 using std::chrono::seconds;
 
+// The end of a pod is told; that an API server inside answers again, or deletes a Node
+// after all, may not be.
+constexpr seconds kEndInterval{10};
+
+bool is_stopped(const Json& stateful_set) {
+  return base::get_int(stateful_set, "spec.replicas") == 0;
+}
+
 }  // namespace
 
 // Stops and starts pods where nothing else of their StatefulSets may be written.
@@ -72,14 +80,16 @@ std::optional<Problem> Reconciler::label_nodes(const Cluster& cluster, const Obs
 }
 
 // A StatefulSet with OnDelete replaces no pod by itself. One node at a time, the
-// master first, and only while the others are well; those that have no
-// StatefulSet, for the host refuses them, are none of these.
-std::optional<Problem> Reconciler::replace_outdated(Cluster& cluster, const Observation& seen) {
+// master first, and only while the others are well and none is being drained for good;
+// those that have no StatefulSet, for the host refuses them, are none of these.
+std::optional<Problem> Reconciler::replace_outdated(Cluster& cluster, const Observation& seen,
+                                                    const std::vector<World::Object>& left) {
   const auto order = [](const NodeObservation* a, const NodeObservation* b) {
     return a->role == api::NodeRole::kMaster && b->role != api::NodeRole::kMaster;
   };
   std::vector<const NodeObservation*> outdated;
-  bool others_well = true;
+  bool others_well = std::all_of(left.begin(), left.end(),
+                                 [](const World::Object& set) { return is_stopped(*set); });
   for (const NodeObservation& node : seen.nodes) {
     if (node.is_outdated && !node.is_leaving) {
       outdated.push_back(&node);
@@ -164,19 +174,30 @@ std::optional<Problem> Reconciler::take_back_nodes(const Cluster& cluster,
   return std::nullopt;
 }
 
-// StatefulSets of nodes that have left spec.nodes, once nothing is left of them inside.
-// One is drained at a time; one that waits for nothing but its end keeps no other. vk8s:
-// the whole spec, which that of a frozen cluster is not.
-std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster, const api::Vk8s& vk8s,
+// StatefulSets of nodes that have left spec.nodes. vk8s: the whole spec, which that of a
+// frozen cluster is not.
+std::vector<World::Object> Reconciler::left_sets(const api::Vk8s& vk8s) const {
+  std::vector<World::Object> out;
+  for (const World::Object& set :
+       objects_of_cluster(parts_.world, kube::resources::kStatefulSet,
+                          {vk8s.metadata.namespace_name, vk8s.metadata.name})) {
+    const std::string name(base::get_string(*set, "metadata.name").value_or(""));
+    if (vk8s.find_node(name) == nullptr && !base::find(*set, "metadata.deletionTimestamp") &&
+        is_owned_by(*set, vk8s.metadata.uid)) {
+      out.push_back(set);
+    }
+  }
+  return out;
+}
+
+// Once nothing is left of them inside. One is drained at a time; one that waits for
+// nothing but its end keeps no other.
+std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster,
+                                                     const std::vector<World::Object>& left,
                                                      const Observation& seen, const Json& object) {
   std::optional<Problem> first;
-  for (const World::Object& set :
-       objects_of_cluster(parts_.world, kube::resources::kStatefulSet, key_of(cluster))) {
+  for (const World::Object& set : left) {
     const std::string name(base::get_string(*set, "metadata.name").value_or(""));
-    if (vk8s.find_node(name) != nullptr || base::find(*set, "metadata.deletionTimestamp") ||
-        !is_owned_by(*set, cluster.vk8s.metadata.uid)) {
-      continue;
-    }
     const bool has_pod = parts_.world.get(kube::resources::kPod,
                                           {cluster.namespace_name(), pod_of(name)}) != nullptr;
     auto progress = node_drain_.remove(cluster, *set, has_pod, seen.is_master_ready());
@@ -198,7 +219,9 @@ std::optional<Problem> Reconciler::remove_left_nodes(const Cluster& cluster, con
       first = Problem{{},
                       std::string(reason::kDrainingNode),
                       fmt::format("node {} leaves: waiting for {}", name, progress->waits_for),
-                      cluster.paused ? seconds(0) : seconds(1)};
+                      cluster.paused      ? seconds(0)
+                      : progress->stopped ? kEndInterval
+                                          : seconds(1)};
     }
     if (!progress->stopped) {
       break;

@@ -119,6 +119,9 @@ TEST_F(NodesTest, KeepsTheStatefulSetOfANodeThatCannotBeDeletedInside) {
   ASSERT_TRUE(reconcile());
   EXPECT_THAT(status().message, HasSubstr("no etcd"));
   EXPECT_EQ(replicas(), 0);
+  const auto waiting = reconcile();
+  ASSERT_TRUE(waiting);
+  EXPECT_GE(waiting->again, std::chrono::seconds(10));
   add_worker("demo-worker-2");
   ASSERT_TRUE(reconcile());
   EXPECT_TRUE(has_set());
@@ -197,7 +200,7 @@ TEST_F(NodesTest, DrainsThoughTheHostRefusesTheNodesSuccessor) {
   ASSERT_TRUE(waiting);
   EXPECT_EQ(condition("PodRefused"), "True");
   EXPECT_THAT(status().message, HasSubstr("exceeded quota: pods"));
-  EXPECT_EQ(waiting->again, std::chrono::seconds(1)) << "the drain goes on";
+  EXPECT_EQ(replicas(), 0) << "the drain goes on";
   EXPECT_TRUE(object(resources::kStatefulSet, "demo-worker-2").is_null());
   remove_pod("demo-worker-1");
   ASSERT_TRUE(reconcile());
@@ -259,6 +262,28 @@ TEST_F(NodesTest, LeavesANodeCordonedThatItsOwnerHadCordoned) {
   EXPECT_FALSE(
       base::get_object(object(resources::kStatefulSet, "demo-worker-1"), "metadata.annotations")
           ->contains(kDrainingAnnotation));
+}
+
+// One node at a time is emptied.
+TEST_F(NodesTest, ReplacesNoNodeWhileAnotherIsDrainedForGood) {
+  add_worker("demo-worker-2");
+  put_pod_of_revision("demo-master-1", "new");
+  put_pod_of_revision("demo-worker-1", "new");
+  ASSERT_TRUE(reconcile());
+  put_pod_of_revision("demo-worker-2", "new");
+  put_inner(resources::kNode, R"({"metadata":{"name":"demo-worker-2"}})");
+  put_inner(resources::kPod, R"({"metadata":{"namespace":"default","name":"web"},
+                                 "spec":{"nodeName":"demo-worker-2"}})");
+  remove_last_node();
+  put_pod_of_revision("demo-worker-1", "old");
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(condition("DrainingNode"), "True");
+  EXPECT_FALSE(object(resources::kPod, "demo-worker-1-0").is_null());
+  EXPECT_FALSE(base::get_bool(inner_object(resources::kNode, kWorkerNode), "spec.unschedulable"));
+  remove_inner(resources::kPod, {"default", "web"});
+  ASSERT_TRUE(reconcile());
+  ASSERT_TRUE(reconcile());
+  EXPECT_TRUE(object(resources::kPod, "demo-worker-1-0").is_null());
 }
 
 TEST_F(NodesTest, ReplacesANodeThatDoesNotEmptyAfterAWhile) {

@@ -70,7 +70,12 @@ JsonObject quantity(std::string_view description) {
   out["pattern"] = R"(^([0-9]*[1-9][0-9]*(\.[0-9]+)?|[0-9]+\.[0-9]*[1-9][0-9]*))"
                    R"(([numkMGTPE]|[KMGTPE]i|[eE][+-]?(0?[0-9]|1[0-8]))?$)";
   out["x-kubernetes-int-or-string"] = true;
-  return out;
+  // As much as api::parse_quantity() takes.
+  return with_rules(
+      std::move(out),
+      JsonArray{rule("type(self) == int ? self < 9007199254740992 : "
+                     "!isQuantity(self) || quantity(self).isLessThan(quantity('8Pi'))",
+                     "must be less than 8Pi")});
 }
 
 JsonObject object(std::string_view description, JsonObject properties,
