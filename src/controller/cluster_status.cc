@@ -61,11 +61,11 @@ std::size_t ready_count(const std::vector<NodeObservation>& nodes) {
       std::count_if(nodes.begin(), nodes.end(), [](const auto& node) { return node.is_ready(); }));
 }
 
-// Whether the cluster was whole before: then it is restarting, not installing.
-bool was_installed(const api::Vk8sStatus& previous) {
-  return previous.phase == phase::kRunning || previous.phase == phase::kRestarting ||
-         previous.phase == phase::kPaused ||
-         api::find_condition(previous.conditions, "Degraded") != nullptr;
+// The first that says what phase the cluster is in; "" = as the nodes say.
+std::string_view phase_of(const std::vector<const Problem*>& problems) {
+  const auto at = std::find_if(problems.begin(), problems.end(),
+                               [](const Problem* each) { return !each->phase.empty(); });
+  return at == problems.end() ? std::string_view() : (*at)->phase;
 }
 
 std::string_view phase_of(const api::Vk8s& vk8s, const api::Vk8sStatus& previous,
@@ -74,8 +74,9 @@ std::string_view phase_of(const api::Vk8s& vk8s, const api::Vk8sStatus& previous
     return phase::kTerminating;
   }
   const bool all_ready = !seen.nodes.empty() && ready_count(seen.nodes) == seen.nodes.size();
-  if (seen.problem && !seen.problem->phase.empty() && !all_ready) {
-    return seen.problem->phase;
+  const std::string_view by_problem = phase_of(seen.problems());
+  if (!by_problem.empty() && !all_ready) {
+    return by_problem;
   }
   if (seen.is_paused) {
     return phase::kPaused;
@@ -240,6 +241,12 @@ void set_spec_conditions(Conditions& conditions, const api::Vk8s& vk8s) {
 }
 
 }  // namespace
+
+bool was_installed(const api::Vk8sStatus& previous) {
+  return previous.phase == phase::kRunning || previous.phase == phase::kRestarting ||
+         previous.phase == phase::kPaused ||
+         api::find_condition(previous.conditions, "Degraded") != nullptr;
+}
 
 void Observation::note(std::optional<Problem> found) {
   if (!found) {

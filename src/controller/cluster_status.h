@@ -35,6 +35,10 @@ struct Observation {
   std::optional<std::chrono::seconds> again;
 };
 
+// Whether the cluster of that status has been whole: then it is restarting, not
+// installing.
+bool was_installed(const api::Vk8sStatus& previous);
+
 // previous: the status to go on from (phases and transition times). now: RFC 3339.
 api::Vk8sStatus compute_status(const api::Vk8s& vk8s, const api::Vk8sStatus& previous,
                                const Observation& seen, std::string_view now);

@@ -240,6 +240,12 @@ TEST_F(ClusterStatus, LooksAgainAsEarlyAsTheMostUrgentOfEqualProblems) {
   EXPECT_EQ(seen_.problem->retry_after, std::chrono::seconds(2));
 }
 
+TEST_F(ClusterStatus, HasFailedForWhateverProblemSaysSo) {
+  seen_.note(Problem{{}, "PlainPassword", "Secret a", {}});
+  seen_.note(Problem{"Fail", "PodRefused", "quota", {}});
+  EXPECT_EQ(compute().phase, "Fail");
+}
+
 TEST_F(ClusterStatus, HidesNoProblemBehindAnother) {
   make_ready(0);
   make_ready(1);
@@ -350,6 +356,15 @@ TEST(RunningVersion, IsTheKubeletsUntilAnImageHasStartedThatIsNewer) {
     master.agent->kubelet_version = word;
     EXPECT_EQ(running_version(settings, master, &set), "1.37.2") << word;
   }
+}
+
+// Of what revision it is may not be settled.
+TEST(RunningVersion, IsThatOfThePodsOwnImage) {
+  NodeObservation master;
+  master.image = "registry.example/vk8s/vnode:v1.37.2";
+  EXPECT_EQ(running_version({}, master, nullptr), "") << "its agent has not started";
+  master.has_started = true;
+  EXPECT_EQ(running_version({}, master, nullptr), "1.37.2");
 }
 
 TEST(RunningVersion, KnowsTheImagesOfTheInstallation) {

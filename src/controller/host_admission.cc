@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "controller/object_writer.h"
@@ -64,38 +63,27 @@ std::map<std::string, Problem> HostAdmission::try_nodes(
                                       node_pod(cluster, *set), true));
   }
   const std::vector<Result<Json>> results = client_.run(std::move(requests));
-  std::vector<std::string> refused_claims;
+  std::vector<std::size_t> refused;
   for (std::size_t i = 0; i < results.size(); ++i) {
-    if (is_refused(results[i]) && asked[i].reason == reason::kVolumeRefused) {
-      refused_claims.push_back(asked[i].node);
+    if (is_refused(results[i])) {
+      refused.push_back(i);
     }
   }
-  const std::set<std::string> have_claim = nodes_with_claim(cluster, refused_claims);
+  // Quota and LimitRange refuse what is there before the API server sees that it is: kept
+  // from an earlier cluster, or of a StatefulSet that comes back.
+  std::vector<BatchClient::Request> looks;
+  for (const std::size_t i : refused) {
+    const bool is_claim = asked[i].reason == reason::kVolumeRefused;
+    looks.push_back(get_request(
+        is_claim ? kube::resources::kPersistentVolumeClaim : kube::resources::kPod,
+        {cluster.namespace_name(), is_claim ? claim_of(asked[i].node) : pod_of(asked[i].node)}));
+  }
+  const std::vector<Result<Json>> there = client_.run(std::move(looks));
   std::map<std::string, Problem> out;
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    const auto& [node, reason] = asked[i];
-    if (is_refused(results[i]) &&
-        (reason != reason::kVolumeRefused || !have_claim.contains(node))) {
-      out.emplace(node, refusal(node, reason, results[i].error()));
-    }
-  }
-  return out;
-}
-
-// Of these nodes: quota and LimitRange refuse a claim before the API server sees that it
-// is there already, kept from an earlier cluster or of a StatefulSet that comes back.
-std::set<std::string> HostAdmission::nodes_with_claim(const Cluster& cluster,
-                                                      const std::vector<std::string>& nodes) {
-  std::vector<BatchClient::Request> requests;
-  for (const std::string& node : nodes) {
-    requests.push_back(get_request(kube::resources::kPersistentVolumeClaim,
-                                   {cluster.namespace_name(), claim_of(node)}));
-  }
-  const std::vector<Result<Json>> found = client_.run(std::move(requests));
-  std::set<std::string> out;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (found[i]) {
-      out.insert(nodes[i]);
+  for (std::size_t n = 0; n < refused.size(); ++n) {
+    const auto& [node, reason] = asked[refused[n]];
+    if (!there[n]) {
+      out.emplace(node, refusal(node, reason, results[refused[n]].error()));
     }
   }
   return out;

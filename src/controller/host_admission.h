@@ -58,8 +58,6 @@ class HostAdmission {
     base::WallTime next;  // when to ask (again)
     std::optional<Problem> problem;
   };
-  std::set<std::string> nodes_with_claim(const Cluster& cluster,
-                                         const std::vector<std::string>& nodes);
   void wake(const Cluster& cluster, const std::vector<std::string>& nodes);
 
   BatchClient& client_;

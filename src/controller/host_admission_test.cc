@@ -96,6 +96,26 @@ TEST_F(HostAdmissionTest, MindsNoRefusalOfAVolumeThatIsThere) {
 }
 
 // Source: k8s.io/apiserver pkg/admission/plugin/webhook/errors, NewDryRunUnsupportedErr.
+// As after `kubectl delete statefulset --cascade=orphan` where the quota is used up.
+TEST_F(HostAdmissionTest, MindsNoRefusalOfAPodThatIsThere) {
+  put_pod("demo-master-1", true);
+  refuse("dry-run", resources::kPod, "demo-master-1-0", "exceeded quota: pods");
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(condition("PodRefused"), "");
+  EXPECT_FALSE(object(resources::kStatefulSet, "demo-master-1").is_null());
+}
+
+// A cluster that never was whole does not "go on".
+TEST_F(HostAdmissionTest, FailsWhereOneOfItsNodesIsRefusedAndSaysSoAsLongAsItIs) {
+  refuse("create", resources::kStatefulSet, "demo-worker-1", "exceeded quota: statefulsets");
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(reconcile());
+    EXPECT_EQ(status().phase, "Fail") << i;
+    EXPECT_THAT(status().message, HasSubstr("exceeded quota: statefulsets"));
+  }
+  ASSERT_FALSE(object(resources::kStatefulSet, "demo-master-1").is_null());
+}
+
 TEST_F(HostAdmissionTest, TakesAWebhookThatKnowsNoDryRunsForNoRefusal) {
   refuse("dry-run", resources::kPod, "demo-master-1-0",
          "admission webhook \"x\" does not support dry run (400 BadRequest)");

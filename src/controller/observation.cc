@@ -142,6 +142,7 @@ NodeObservation observe_node(const api::NodeSpec& node, const Json* stateful_set
   out.is_leaving = base::find(*pod, "metadata.deletionTimestamp") != nullptr;
   out.pod_ready = has_condition(*pod, "Ready", "True");
   out.has_started = has_started(*pod);
+  out.image = text(*pod, "spec.containers.0.image");
   out.pod_uid = text(*pod, "metadata.uid");
   out.pod_ip = text(*pod, "status.podIP");
   out.ignored_ip = out.is_leaving ? std::string() : ignored_address(*pod);
@@ -164,9 +165,12 @@ std::string running_version(const Settings& settings, const NodeObservation& mas
   const std::string by_kubelet =
       master.agent ? plain_version(master.agent->kubelet_version) : std::string();
   const api::KubernetesRelease* release =
-      master.has_started && master.is_current && stateful_set != nullptr
-          ? release_of_image(settings, text(*stateful_set, "spec.template.spec.containers.0.image"))
-          : nullptr;
+      master.has_started ? release_of_image(settings, master.image) : nullptr;
+  // Where somebody changes the images of pods.
+  if (release == nullptr && master.has_started && master.is_current && stateful_set != nullptr) {
+    release =
+        release_of_image(settings, text(*stateful_set, "spec.template.spec.containers.0.image"));
+  }
   const std::string by_image(release == nullptr ? "" : release->version);
   return minor_of(by_image) > minor_of(by_kubelet) ? by_image : by_kubelet;
 }

@@ -31,6 +31,7 @@ struct NodeObservation {
   bool is_outdated = false;  // the pod is of an earlier revision of its StatefulSet
   bool is_current = false;   // of its latest, as far as that is settled
   bool has_started = false;  // the pod's agent runs, or has run
+  std::string image;         // of its agent; "" = not known
   std::string pod_uid;
   std::string pod_ip;
   std::string reserved_ip;  // the fixed address that is the node's; "" = none

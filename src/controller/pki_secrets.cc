@@ -19,9 +19,11 @@ Result<SecretResource::Content> keep_or_create(const ObjectRef& ref,
   if (existing.files.empty() && was_made) {
     return fail(Errc::kNotFound,
                 "{} is gone, and nothing else can stand for it: restore it from a backup. Until "
-                "then the cluster goes on with the certificates that it has, and its nodes are "
-                "not changed; where there is no backup, move to another cluster",
-                ref.to_string());
+                "then {}; where there is no backup, move to another cluster",
+                ref.to_string(),
+                cluster.exists ? "the cluster goes on with the certificates that it has, and its "
+                                 "nodes are not changed"
+                               : "the cluster is not begun again");
   }
   if (existing.files.empty()) {
     return SecretResource::Content{VK8S_TRY(create(cluster.name())), "generated"};

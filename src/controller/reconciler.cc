@@ -15,6 +15,12 @@ namespace {
 
 using std::chrono::seconds;
 
+void take_api_service(Cluster& cluster, const Json& service) {
+  cluster.host.api_address = base::get_string(service, "spec.clusterIP").value_or("");
+  cluster.host.api_node_port =
+      static_cast<int>(base::get_int(service, "spec.ports.0.nodePort").value_or(0));
+}
+
 template <class T>
 std::vector<const T*> pointers(const std::vector<std::unique_ptr<T>>& owned) {
   std::vector<const T*> out;
@@ -113,7 +119,7 @@ Result<Reconciler::Outcome> Reconciler::reconcile(const kube::ObjectKey& key) {
     VK8S_TRY(report(*object, *vk8s, Observation()));
     return Outcome();
   }
-  const Observation seen = drive(*vk8s, *object);
+  const Observation seen = drive(with_reached_version(*vk8s), *object);
   VK8S_TRY(report(*object, *vk8s, seen));
   Outcome out{seen.again};
   const auto no_later_than = [&out](seconds time) {
@@ -131,6 +137,14 @@ Result<Reconciler::Outcome> Reconciler::reconcile(const kube::ObjectKey& key) {
     no_later_than(kCredentialsInterval);
   }
   return out;
+}
+
+// What its master has started since the last status is reached as well: no older version
+// may come after it.
+api::Vk8s Reconciler::with_reached_version(api::Vk8s vk8s) const {
+  vk8s.status.version =
+      reached_version(vk8s.status.version, version_of(vk8s, look_at(vk8s, vk8s.master())));
+  return vk8s;
 }
 
 // What is wrong with one thing keeps no other from being done, but where that would
@@ -152,25 +166,27 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
   const bool is_new = vk8s.status.observed_generation == 0 && !cluster.exists;
   const bool built = (cluster.exists || !seen.problem) && build(cluster, is_new, seen);
   if (cluster.exists && !built) {
-    seen.note(set_replicas(cluster));
+    keep_in_touch(cluster, seen);
   }
   observe(cluster, vk8s, seen);
-  // Of one that exists, only a pod that does not come may be a failure.
+  // Of one that was whole, only a pod that does not come may be a failure.
+  const bool runs_on = cluster.exists && was_installed(vk8s.status);
   const auto note = [&](std::optional<Problem> found) {
-    if (found && cluster.exists) {
+    if (found && runs_on) {
       found->phase = {};
     }
     seen.note(std::move(found));
   };
-  if (cluster.exists) {
+  if (runs_on) {
     seen.run_on();
   }
   explain_missing(cluster, seen);
   auto unlabelled = label_nodes(cluster, seen);
-  note(take_back_nodes(cluster, seen));
   const std::vector<World::Object> left = left_sets(vk8s);
   // No node that might not come back.
-  if (built && !cluster.frozen) {
+  const bool may_replace = built && !cluster.frozen;
+  note(take_back_nodes(cluster, seen, may_replace));
+  if (may_replace) {
     note(replace_outdated(cluster, seen, left));
   }
   note(open_ports(cluster, seen));
@@ -256,6 +272,19 @@ NodeSets Reconciler::known_sets(const Cluster& cluster) const {
   return out;
 }
 
+// What cannot be written keeps nobody from stopping and hearing what is there.
+void Reconciler::keep_in_touch(Cluster& cluster, Observation& seen) {
+  seen.note(set_replicas(cluster));
+  const kube::ObjectKey key = key_of(cluster);
+  if (parts_.agents.has_identity(key) && parts_.inner.has_identity(key)) {
+    return;
+  }
+  if (const auto service = writer_.known(make_api_server_service()->ref(cluster))) {
+    take_api_service(cluster, *service);
+    seen.note(ensure_authorities(cluster, false));
+  }
+}
+
 // In the order in which a pod needs them: what it mounts is there before the kubelet
 // looks for it. Whether all of it is as it should be, but for new nodes that are held back.
 bool Reconciler::build(Cluster& cluster, bool is_new, Observation& seen) {
@@ -316,10 +345,7 @@ std::optional<Problem> Reconciler::write_services(Cluster& cluster) {
   if (!objects) {
     return std::move(objects).error();
   }
-  const Json& service = objects->front();
-  cluster.host.api_address = base::get_string(service, "spec.clusterIP").value_or("");
-  cluster.host.api_node_port =
-      static_cast<int>(base::get_int(service, "spec.ports.0.nodePort").value_or(0));
+  take_api_service(cluster, objects->front());
   if (cluster.host.api_address.empty()) {
     return write_problem(
         Error(Errc::kUnavailable, fmt::format("Service {}/{} has no cluster IP",
@@ -354,7 +380,9 @@ std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {
   leaves.push_back(make_kubeconfig_secret());
   nodes.push_back(make_access_deployment());
 
-  const bool fresh = cluster.exists && secrets_.are_fresh(cluster, {pki.get(), agent_ca.get()}) &&
+  // A new pod of one that comes out of a pause mounts them.
+  const bool fresh = cluster.exists && !resumes(cluster) &&
+                     secrets_.are_fresh(cluster, {pki.get(), agent_ca.get()}) &&
                      secrets_.are_fresh(cluster, pointers(leaves)) &&
                      parts_.agents.has_identity(key_of(cluster)) &&
                      parts_.inner.has_identity(key_of(cluster));
@@ -370,6 +398,14 @@ std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {
     return std::move(written).error();
   }
   return cluster.frozen ? set_replicas(cluster) : std::nullopt;
+}
+
+bool Reconciler::resumes(const Cluster& cluster) const {
+  const auto& nodes = cluster.vk8s.spec.nodes;
+  return !cluster.paused && std::any_of(nodes.begin(), nodes.end(), [&](const auto& node) {
+    const World::Object set = own_set(cluster, node.name);
+    return set && base::get_int(*set, "spec.replicas") == 0;
+  });
 }
 
 // Each for itself: without one of them, all is still done that the other is for.
@@ -398,29 +434,41 @@ std::optional<Problem> Reconciler::ensure_authorities(Cluster& cluster, bool is_
   return problem;
 }
 
+NodeObservation Reconciler::look_at(const api::Vk8s& vk8s, const api::NodeSpec& node) const {
+  const kube::ObjectKey key{vk8s.metadata.namespace_name, vk8s.metadata.name};
+  const auto set = parts_.world.get(kube::resources::kStatefulSet, {key.namespace_name, node.name});
+  auto pod = parts_.world.get(kube::resources::kPod, {key.namespace_name, pod_of(node.name)});
+  if (pod && base::get_string(*pod, "metadata.labels.clusterName") != key.name) {
+    pod = nullptr;
+  }
+  NodeObservation out = observe_node(node, set.get(), pod.get());
+  if (!out.pod_ip.empty()) {
+    out.agent = parts_.agents.report(key, node.name, out.pod_uid);
+  }
+  return out;
+}
+
+std::string Reconciler::version_of(const api::Vk8s& vk8s, const NodeObservation& master) const {
+  const auto set =
+      parts_.world.get(kube::resources::kStatefulSet, {vk8s.metadata.namespace_name, master.name});
+  return running_version(parts_.settings, master, set.get());
+}
+
 void Reconciler::observe(const Cluster& cluster, const api::Vk8s& vk8s, Observation& seen) {
   seen.endpoint = cluster.external_endpoint();
   const kube::ObjectKey key = key_of(cluster);
   std::vector<AgentTarget> targets;
   for (const api::NodeSpec& node : vk8s.spec.nodes) {
-    const auto set =
-        parts_.world.get(kube::resources::kStatefulSet, {cluster.namespace_name(), node.name});
-    auto pod =
-        parts_.world.get(kube::resources::kPod, {cluster.namespace_name(), pod_of(node.name)});
-    if (pod && base::get_string(*pod, "metadata.labels.clusterName") != cluster.name()) {
-      pod = nullptr;
-    }
-    NodeObservation observed = observe_node(node, set.get(), pod.get());
+    NodeObservation observed = look_at(vk8s, node);
     if (const auto at = cluster.addresses.find(node.name); at != cluster.addresses.end()) {
       observed.reserved_ip = at->second.address.to_string();
     }
     if (!observed.pod_ip.empty()) {
-      observed.agent = parts_.agents.report(key, node.name, observed.pod_uid);
       targets.push_back({node.name, observed.pod_uid, observed.pod_ip,
                          agent_server_name(cluster, node.name), observed.pod_ready});
     }
     if (observed.role == api::NodeRole::kMaster) {
-      seen.version = running_version(cluster.settings, observed, set.get());
+      seen.version = version_of(vk8s, observed);
     }
     seen.nodes.push_back(std::move(observed));
   }

@@ -69,12 +69,17 @@ class Reconciler {
   World::Object own_set(const Cluster& cluster, const std::string& node) const;
   NodeSets known_sets(const Cluster& cluster) const;
   bool build(Cluster& cluster, bool is_new, Observation& seen);
+  void keep_in_touch(Cluster& cluster, Observation& seen);
   bool dry_run(Cluster& cluster, Observation& seen);
   std::optional<Problem> write_services(Cluster& cluster);
   std::optional<Problem> write_ports_service(const Cluster& cluster);
   std::optional<Problem> write_nodes(Cluster& cluster, bool is_new);
+  bool resumes(const Cluster& cluster) const;
   std::optional<Problem> ensure_authorities(Cluster& cluster, bool is_new);
   std::optional<Problem> set_replicas(const Cluster& cluster);
+  api::Vk8s with_reached_version(api::Vk8s vk8s) const;
+  NodeObservation look_at(const api::Vk8s& vk8s, const api::NodeSpec& node) const;
+  std::string version_of(const api::Vk8s& vk8s, const NodeObservation& master) const;
   void observe(const Cluster& cluster, const api::Vk8s& vk8s, Observation& seen);
   void explain_missing(const Cluster& cluster, Observation& seen);
   std::optional<Problem> label_nodes(const Cluster& cluster, const Observation& seen);
@@ -83,7 +88,9 @@ class Reconciler {
                                           const std::vector<World::Object>& left);
   std::optional<Problem> ensure_mounted(Cluster& cluster, const std::string& node);
   std::optional<Problem> empty_node(const Cluster& cluster, const std::string& name);
-  std::optional<Problem> take_back_nodes(const Cluster& cluster, const Observation& seen);
+  std::optional<Problem> take_back_nodes(const Cluster& cluster, const Observation& seen,
+                                         bool may_replace);
+  std::optional<Problem> take_back(const Cluster& cluster, const NodeObservation& node);
   std::optional<Problem> write_ports(const Cluster& cluster);
   std::optional<Problem> open_ports(Cluster& cluster, const Observation& seen);
   std::optional<Problem> remove_left_nodes(const Cluster& cluster,

@@ -101,5 +101,37 @@ TEST_F(AuthoritiesTest, NoPodIsReplacedWithoutThem) {
   EXPECT_TRUE(is_there(resources::kSecret, "demo-master-1-config")) << "its pod mounts it too";
 }
 
+// So after a restart of the controller: nobody else would tell what becomes of the nodes.
+TEST_F(AuthoritiesTest, AreKnownThoughTheHostRefusesAService) {
+  lose(resources::kService, "demo-peers");
+  refuse("create", resources::kService, "demo-peers", "exceeded quota: services");
+  reconcile_reborn();
+  EXPECT_EQ(condition("WriteFailed"), "True");
+  EXPECT_NE(agents_.identity_, nullptr);
+  EXPECT_TRUE(inner_.has_identity(kDemo));
+}
+
+// Its pods would wait for a Secret that is gone.
+TEST_F(AuthoritiesTest, AreLookedAtWhenAPausedClusterResumes) {
+  edit("spec.paused", true);
+  ASSERT_TRUE(reconcile());
+  lose(resources::kSecret, "demo-pki");
+  edit("spec.paused", false);
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(condition("CertificateAuthorityLost"), "True");
+}
+
+TEST_F(AuthoritiesTest, WithoutThemAClusterThatIsToComeBackHasFailed) {
+  edit("status.version", "1.37.2");
+  lose(resources::kSecret, "demo-pki");
+  for (const char* node : {"demo-master-1", "demo-worker-1"}) {
+    lose(resources::kStatefulSet, node);
+    remove_pod(node);
+  }
+  reconcile_reborn();
+  EXPECT_EQ(status().phase, "Fail");
+  EXPECT_THAT(status().message, HasSubstr("the cluster is not begun again"));
+}
+
 }  // namespace
 }  // namespace vk8s::controller

@@ -207,6 +207,41 @@ TEST_F(FrozenTest, GoesBackToNoVersionThatOnlyItsKubeletStillHas) {
   EXPECT_EQ(condition("UnsupportedVersion"), "True");
 }
 
+// The controller was away while the new version started, and its spec went back.
+TEST_F(FrozenTest, GoesBackToNoVersionThatHasStartedUnseen) {
+  edit("status.version", "1.36.3");
+  const Json before = object(resources::kStatefulSet, "demo-master-1");
+  start_pod_of_revision("demo-master-1", "new");
+  edit("spec.kubernetes.version", "1.36");
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(condition("UnsupportedVersion"), "True");
+  EXPECT_EQ(*base::find(object(resources::kStatefulSet, "demo-master-1"), "spec.template"),
+            *base::find(before, "spec.template"));
+  EXPECT_THAT(status().version, testing::StartsWith("1.37."));
+}
+
+// Frozen in the middle of a replacement.
+TEST_F(FrozenTest, TakesBackANodeThatIsNotReplacedAfterAll) {
+  put_pod_of_revision("demo-master-1", "new");
+  put_pod_of_revision("demo-worker-1", "old");
+  put_inner(resources::kNode, R"({"metadata":{"name":"demo-worker-1"}})");
+  put_inner(resources::kPod, R"({"metadata":{"namespace":"default","name":"stuck",
+      "ownerReferences":[{"kind":"ReplicaSet","name":"w","controller":true}],
+      "deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"nodeName":"demo-worker-1"}})");
+  const auto is_cordoned = [this] {
+    return base::get_bool(inner_object(resources::kNode, {"", "demo-worker-1"}),
+                          "spec.unschedulable")
+        .value_or(false);
+  };
+  ASSERT_TRUE(reconcile());
+  EXPECT_TRUE(is_cordoned());
+  edit("spec.nodes.1.image", "elsewhere/vnode:v1.37.2");
+  ASSERT_TRUE(reconcile());
+  EXPECT_EQ(condition("NotAllowed"), "True");
+  EXPECT_FALSE(is_cordoned());
+  EXPECT_FALSE(object(resources::kPod, "demo-worker-1-0").is_null());
+}
+
 TEST_F(FrozenTest, ShowsTheVersionThatRunsAndLetsAnUpgradeBeUndoneBeforeItBegins) {
   edit("spec.kubernetes.version", "1.36");
   ASSERT_TRUE(reconcile());

@@ -109,6 +109,7 @@ std::optional<Problem> Reconciler::replace_outdated(Cluster& cluster, const Obse
   }
   const NodeObservation& node = broken == outdated.end() ? *outdated.front() : **broken;
   if (auto problem = ensure_mounted(cluster, node.name)) {
+    take_back(cluster, node);
     return problem;
   }
   if (broken == outdated.end() && seen.nodes.size() > 1) {
@@ -157,21 +158,25 @@ std::optional<Problem> Reconciler::empty_node(const Cluster& cluster, const std:
                  seconds(1)};
 }
 
-std::optional<Problem> Reconciler::take_back_nodes(const Cluster& cluster,
-                                                   const Observation& seen) {
+// may_replace: those that wait to be replaced stay empty.
+std::optional<Problem> Reconciler::take_back_nodes(const Cluster& cluster, const Observation& seen,
+                                                   bool may_replace) {
   if (cluster.paused || !seen.is_master_ready()) {
     return std::nullopt;
   }
   for (const NodeObservation& node : seen.nodes) {
-    const auto set =
-        parts_.world.get(kube::resources::kStatefulSet, {cluster.namespace_name(), node.name});
-    if (set && !node.is_outdated && node.is_ready()) {
-      if (auto problem = node_drain_.take_back(cluster, *set)) {
+    if (!(node.is_outdated && may_replace)) {
+      if (auto problem = take_back(cluster, node)) {
         return problem;
       }
     }
   }
   return std::nullopt;
+}
+
+std::optional<Problem> Reconciler::take_back(const Cluster& cluster, const NodeObservation& node) {
+  const World::Object set = node.is_ready() ? own_set(cluster, node.name) : nullptr;
+  return set ? node_drain_.take_back(cluster, *set) : std::nullopt;
 }
 
 // StatefulSets of nodes that have left spec.nodes. vk8s: the whole spec, which that of a

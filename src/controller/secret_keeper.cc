@@ -19,7 +19,6 @@ constexpr std::chrono::minutes kFreshFor(30);
 Problem content_problem(const Error& error) {
   Problem out = write_problem(error);
   if (error.code() == Errc::kNotFound) {
-    out.phase = {};  // what is there runs on
     out.reason = reason::kAuthorityLost;
   }
   return out;
