@@ -49,7 +49,15 @@ class AddressesTest : public HostTest {
   void expect_addresses(const std::map<std::string, std::string>& wanted) const {
     for (const auto& [node, address] : wanted) {
       EXPECT_EQ(reserved(node), address);
-      EXPECT_EQ(value("pod/" + node + "-0", "{.status.podIP}"), address);
+      // For a while after its host node has come back a pod has none.
+      std::string has;
+      EXPECT_TRUE(ok(wait_until(
+          [&] {
+            has = value("pod/" + node + "-0", "{.status.podIP}");
+            return Answer{!has.empty(), "none"};
+          },
+          seconds(60), node + " has an address")));
+      EXPECT_EQ(has, address);
       ASSERT_EQ(host().network_namespaces().size(), 2U);
       for (const std::string& from : host().network_namespaces()) {
         const auto answers = [&, &at = address] {

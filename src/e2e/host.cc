@@ -60,6 +60,17 @@ Result<std::unique_ptr<Host>> Host::start() {
   return host;
 }
 
+std::vector<std::string> Host::version_options() const {
+  std::vector<std::string> out;
+  const std::string versions = environment("VK8S_E2E_VERSIONS");
+  for (const std::string_view version : base::split(versions, ' ')) {
+    if (!version.empty()) {
+      out.insert(out.end(), {"--version", std::string(version)});
+    }
+  }
+  return out;
+}
+
 Result<std::string> Host::quickstart(const std::vector<std::string>& arguments,
                                      seconds timeout) const {
   // What a user reads is its standard error: it is the answer, and the words of a failure.
@@ -68,12 +79,8 @@ Result<std::string> Host::quickstart(const std::vector<std::string>& arguments,
                   .environment = {{"VK8S_HOST_STATE_DIR", kStateFolder}},
                   .timeout = timeout};
   command.argv.insert(command.argv.end(), kHostOptions.begin(), kHostOptions.end());
-  const std::string versions = environment("VK8S_E2E_VERSIONS");
-  for (const std::string_view version : base::split(versions, ' ')) {
-    if (!version.empty()) {
-      command.argv.insert(command.argv.end(), {"--version", std::string(version)});
-    }
-  }
+  const std::vector<std::string> versions = version_options();
+  command.argv.insert(command.argv.end(), versions.begin(), versions.end());
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   share_cache(command.environment);
   return run(command);

@@ -32,6 +32,8 @@ class Host {
   // quickstart.sh for this host, with more arguments: what it tells its user.
   Result<std::string> quickstart(const std::vector<std::string>& arguments,
                                  std::chrono::seconds timeout = std::chrono::seconds(180)) const;
+  // "--version", "1.36", ... of VK8S_E2E_VERSIONS, as quickstart.sh and install.sh have it.
+  std::vector<std::string> version_options() const;
   // `host status -o json`.
   Result<Json> status() const;
   // Ends the registry that is read; repair() brings it back, as a user would: `host up`.

@@ -35,6 +35,8 @@ class InstallTest : public HostTest {
                                      host().writable_registry(),
                                      "--cert-dir",
                                      host().registry_credentials()};
+    const std::vector<std::string> versions = host().version_options();
+    argv.insert(argv.end(), versions.begin(), versions.end());
     argv.insert(argv.end(), more.begin(), more.end());
     return host().script(std::move(argv));
   }
