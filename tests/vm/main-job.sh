@@ -184,11 +184,11 @@ inner_pods_running() {
   fi
 }
 
-# By VXLAN: both nodes are pods of one host.
+# By VXLAN: both nodes are pods of one host. This wget has no -T.
 pods_reach_each_other() {
   local address said
   address=$(inner get pod web -o 'jsonpath={.status.podIP}')
-  said=$(inner exec peer -- wget -q -T 20 -O - "http://$address:8080/hostname" 2>&1)
+  said=$(inner exec peer -- timeout 20 wget -q -O - "http://$address:8080/hostname" 2>&1)
   explain "pod peer on $WORKER asked $address on $NODE: $said"
   [[ $said == web ]]
 }
