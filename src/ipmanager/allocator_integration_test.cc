@@ -156,12 +156,10 @@ TEST_F(AllocatorOnApiServer, KeepsAReleasedAddressWhileAPodHasIt) {
   EXPECT_EQ(allocate(replica, request_of(owner("p"))), "10.1.0.7");
   JsonObject annotations;
   annotations[api::kIpAnnotation] = "10.1.0.7";
-  JsonObject labels;
-  labels[api::kStaticIpLabel] = "true";
   const Json pod = JsonObject{
       {"apiVersion", "v1"},
       {"kind", "Pod"},
-      {"metadata", JsonObject{{"name", "p"}, {"labels", labels}, {"annotations", annotations}}},
+      {"metadata", JsonObject{{"name", "p"}, {"annotations", annotations}}},
       {"spec", JsonObject{{"containers", JsonArray{JsonObject{{"name", "c"}, {"image", "i"}}}}}}};
   const auto created = host_->api().create(resources::kPod, "team-a", pod);
   ASSERT_TRUE(created) << created.error().message();

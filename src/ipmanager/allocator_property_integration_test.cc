@@ -330,13 +330,10 @@ class PropertyRun {
   static Json pod_of(const api::IpOwner& owner, const IpAddress& address) {
     JsonObject annotations;
     annotations[api::kIpAnnotation] = address.to_string();
-    JsonObject labels;
-    labels[api::kStaticIpLabel] = "true";
     return JsonObject{
         {"apiVersion", "v1"},
         {"kind", "Pod"},
-        {"metadata",
-         JsonObject{{"name", owner.pod}, {"labels", labels}, {"annotations", annotations}}},
+        {"metadata", JsonObject{{"name", owner.pod}, {"annotations", annotations}}},
         {"spec", JsonObject{{"containers", JsonArray{JsonObject{{"name", "c"}, {"image", "i"}}}}}}};
   }
 

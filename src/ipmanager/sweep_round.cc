@@ -1,8 +1,7 @@
 #include "ipmanager/sweep_round.h"
 
-#include <fmt/format.h>
-
 #include "ipmanager/allocator_core.h"
+#include "kube/not_found.h"
 #include "kube/request_path.h"
 
 namespace vk8s::ipmanager {
@@ -12,32 +11,39 @@ namespace resources = kube::resources;
 
 constexpr int kPodPage = 500;
 
-// That the kind is not served is no word about the object.
-bool is_gone(const Error& error, const std::string& name) {
-  return error.code() == Errc::kNotFound &&
-         error.message().find(fmt::format("\"{}\" not found", name)) != std::string::npos;
-}
-
 }  // namespace
 
 void PodsWithAddresses::add(const Json& pod) {
   const kube::ObjectKey key = kube::key_of(pod);
+  const std::string name = key.namespace_name + "/" + key.name;
   // Not by a dotted path: annotations hold dots.
   const JsonObject* annotations = base::get_object(pod, "metadata.annotations");
-  const Json* address =
+  const Json* wish =
       annotations == nullptr ? nullptr : annotations->if_contains(api::kIpAnnotation);
-  if (address == nullptr || !address->is_string()) {
+  if (wish != nullptr && wish->is_string()) {
+    add(name, wish->get_string());
+  }
+  const auto phase = base::get_string(pod, "status.phase");
+  if (phase == "Succeeded" || phase == "Failed" ||
+      base::get_bool(pod, "spec.hostNetwork").value_or(false)) {
     return;
   }
-  if (const auto parsed = IpAddress::parse(address->get_string())) {
+  add(name, base::get_string(pod, "status.podIP").value_or(""));
+  const JsonArray* addresses = base::get_array(pod, "status.podIPs");
+  for (const Json& each : addresses == nullptr ? JsonArray() : *addresses) {
+    add(name, base::get_string(each, "ip").value_or(""));
+  }
+}
+
+void PodsWithAddresses::add(const std::string& pod, std::string_view address) {
+  if (const auto parsed = IpAddress::parse(address)) {
     carried_.insert(*parsed);
-    by_pod_[key.namespace_name + "/" + key.name] = *parsed;
+    by_pod_.emplace(pod, *parsed);
   }
 }
 
 bool PodsWithAddresses::carries(const api::IpOwner& owner, const IpAddress& address) const {
-  const auto found = by_pod_.find(owner.to_string());
-  return found != by_pod_.end() && found->second == address;
+  return by_pod_.contains({owner.to_string(), address});
 }
 
 bool PodsWithAddresses::is_carried(const IpAddress& address) const {
@@ -72,7 +78,8 @@ void SweepRound::look_for_clusters() {
 }
 
 void SweepRound::take_cluster(const ClusterKey& key, const Result<Json>& vk8s) {
-  if (vk8s ? base::get_string(*vk8s, "metadata.uid") != key.uid : is_gone(vk8s.error(), key.name)) {
+  if (vk8s ? base::get_string(*vk8s, "metadata.uid") != key.uid
+           : kube::says_it_is_gone(vk8s.error(), key.name)) {
     gone_.insert(key);
   }
   if (--waiting_ == 0) {
@@ -85,12 +92,11 @@ void SweepRound::list_pods(const std::string& continue_token) {
     end_if_idle();
     return;
   }
-  list_call_ = client_.list(resources::kPod, "",
-                            {.label_selector = fmt::format("{}=true", api::kStaticIpLabel),
-                             .limit = kPodPage,
-                             .continue_token = continue_token,
-                             .omit_managed_fields = true},
-                            [this](const Result<Json>& list) { take_pods(list); });
+  // All of them: a label is what its author makes it, and no CNI plugin asks for one.
+  list_call_ = client_.list(
+      resources::kPod, "",
+      {.limit = kPodPage, .continue_token = continue_token, .omit_managed_fields = true},
+      [this](const Result<Json>& list) { take_pods(list); });
 }
 
 void SweepRound::take_pods(const Result<Json>& list) {

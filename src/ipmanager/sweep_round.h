@@ -3,10 +3,11 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "api/ip_allocation.h"
@@ -25,7 +26,9 @@ struct SweepPlan {
   std::vector<std::vector<api::IpAllocation>> crowded;
 };
 
-// The pods that were given addresses.
+// Which pods have which addresses, or may be given them at any moment: those that their
+// annotation names, and those that their kubelet has reported, while the pod has not ended
+// and has a network of its own.
 class PodsWithAddresses {
  public:
   void add(const Json& pod);
@@ -34,7 +37,9 @@ class PodsWithAddresses {
   bool is_carried(const IpAddress& address) const;
 
  private:
-  std::map<std::string, IpAddress> by_pod_;  // "team-a/demo-0"
+  void add(const std::string& pod, std::string_view address);
+
+  std::set<std::pair<std::string, IpAddress>> by_pod_;  // "team-a/demo-0"
   std::set<IpAddress> carried_;
 };
 

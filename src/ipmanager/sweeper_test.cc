@@ -36,16 +36,27 @@ class SweeperTest : public ::testing::Test {
         server_.create(resources::kIPAllocation, "", object, [](const auto&) {});
     run();
   }
+  // With no label: who makes a pod need not set one.
   void put_pod(const std::string& name, std::string_view address) {
     JsonObject annotations;
     annotations[api::kIpAnnotation] = address;
-    JsonObject labels;
-    labels[api::kStaticIpLabel] = "true";
     server_.put(resources::kPod,
                 JsonObject{{"metadata", JsonObject{{"name", name},
                                                    {"namespace", "team-a"},
-                                                   {"labels", labels},
                                                    {"annotations", annotations}}}});
+  }
+  // As its kubelet has reported it; without the annotation.
+  void put_reported_pod(const std::string& name, const std::vector<std::string>& addresses,
+                        std::string_view phase, bool is_in_host_network = false) {
+    JsonArray reported;
+    for (const std::string& address : addresses) {
+      reported.push_back(JsonObject{{"ip", address}});
+    }
+    server_.put(
+        resources::kPod,
+        JsonObject{{"metadata", JsonObject{{"name", name}, {"namespace", "team-a"}}},
+                   {"spec", JsonObject{{"hostNetwork", is_in_host_network}}},
+                   {"status", JsonObject{{"phase", phase}, {"podIPs", std::move(reported)}}}});
   }
   void remove_pod(const std::string& name) {
     const kube::Call call =
@@ -93,6 +104,39 @@ TEST_F(SweeperTest, DeletesWhatWasReleasedOnceNoPodHasIt) {
   EXPECT_EQ(state_of("10.1.0.10"), "free");
   remove_pod("p");
   run(seconds(11));
+  EXPECT_EQ(state_of("10.1.0.7"), "free");
+}
+
+TEST_F(SweeperTest, FreesNoAddressThatAPodHasByItsStatusAlone) {
+  const std::vector<std::string> addresses = {"10.1.0.7", "fd00::7", "10.1.0.8", "10.1.0.9",
+                                              "10.1.0.10"};
+  for (const std::string& address : addresses) {
+    create(address, std::nullopt, true);
+  }
+  put_reported_pod("p", {"10.1.0.7", "fd00::7"}, "Running");
+  put_reported_pod("starts", {"10.1.0.8"}, "Pending");
+  put_reported_pod("has-ended", {"10.1.0.9"}, "Succeeded");
+  put_reported_pod("of-the-node", {"10.1.0.10"}, "Running", true);
+  run(seconds(2));
+  EXPECT_EQ(state_of("10.1.0.7"), "releasing");
+  EXPECT_EQ(state_of("fd00-0000-0000-0000-0000-0000-0000-0007"), "releasing");
+  EXPECT_EQ(state_of("10.1.0.8"), "releasing");
+  EXPECT_EQ(state_of("10.1.0.9"), "free");
+  EXPECT_EQ(state_of("10.1.0.10"), "free");
+  remove_pod("p");
+  remove_pod("starts");
+  run(seconds(11));
+  EXPECT_EQ(state_of("10.1.0.7"), "free");
+  EXPECT_EQ(state_of("10.1.0.8"), "free");
+}
+
+TEST_F(SweeperTest, ReleasesNothingOfAClusterThatIsGoneWhileAPodReportsIt) {
+  create("10.1.0.7", node_of("demo", "uid-1"));
+  put_reported_pod("demo-master-1-0", {"10.1.0.7"}, "Running");
+  run(seconds(30));
+  EXPECT_EQ(state_of("10.1.0.7"), "taken");
+  remove_pod("demo-master-1-0");
+  run(seconds(12));
   EXPECT_EQ(state_of("10.1.0.7"), "free");
 }
 
