@@ -169,7 +169,7 @@ Result<IpAddress> AddressKeeper::allocate(const Cluster& cluster, const Wish& wi
   for (const api::IpAllocation& each : parts_.index.of_cluster(key_of(cluster))) {
     if (wish.address && each.owner->is_same(*request.owner) && !each.releasing &&
         each.address != *wish.address) {
-      VK8S_TRY(parts_.allocator.release(each.address, each.owner));
+      VK8S_TRY(parts_.allocator.release(each.address, ipmanager::Expect::holder_of(each)));
     }
   }
   const auto kept = wish.kept();
@@ -283,7 +283,9 @@ std::optional<Problem> AddressKeeper::release_left(const Cluster& cluster) {
         parts_.world.get(kube::resources::kPod, {owner.namespace_name, owner.pod})) {
       continue;
     }
-    if (const Status released = parts_.allocator.release(each.address, owner); !released) {
+    if (const Status released =
+            parts_.allocator.release(each.address, ipmanager::Expect::owner(owner));
+        !released) {
       return write_problem(released.error());
     }
     parts_.log.info("address given back", {{"node", owner.node},

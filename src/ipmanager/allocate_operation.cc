@@ -111,7 +111,11 @@ void AllocateOperation::look_up() {
       }
     }
   }
-  choose();
+  if (request_.resource_version.empty()) {
+    choose();
+  } else {
+    fail_with({Errc::kConflict, "it has been given back since"});
+  }
 }
 
 void AllocateOperation::read_own() {
@@ -138,6 +142,9 @@ void AllocateOperation::take_own(Result<Json> object) {
   } else if (claim_word_of(*object) == word_) {
     settle_when_seen(*live, false);  // the answer to taking it over was lost
   } else if (live->releasing || own_->contested) {
+  } else if (!request_.resource_version.empty() &&
+             request_.resource_version != live->resource_version) {
+    fail_with(written_since(*live));
     take_over(*live);
   } else {
     answer(*live);
@@ -260,9 +267,7 @@ void AllocateOperation::take_place(Result<Json> object) {
 // nobody can be sure that no pod has taken it by its owner's name.
 void AllocateOperation::take_reservation(const api::IpAllocation& live) {
   if (!request_.reservation->empty() && *request_.reservation != live.resource_version) {
-    fail_with({Errc::kConflict, fmt::format("the reservation has been written to since: its "
-                                            "resourceVersion is {}",
-                                            live.resource_version)});
+    fail_with(written_since(live));
   } else {
     take_over(live);
   }

@@ -67,8 +67,7 @@ struct Allocator::Impl {
   void start_next(const std::string& owner);
   void end_allocate(std::uint64_t id, const std::string& owner, const Callback& callback,
                     Result<api::IpAllocation> result);
-  void release(const IpAddress& address, std::optional<api::IpOwner> owner,
-               ReleaseCallback callback);
+  void release(const IpAddress& address, Expect expect, ReleaseCallback callback);
   // Frees what has ended, when it is no longer on the stack.
   void clear_ended();
   void tell_progress();
@@ -270,8 +269,7 @@ void Allocator::Impl::end_allocate(std::uint64_t id, const std::string& owner,
   callback(std::move(result));
 }
 
-void Allocator::Impl::release(const IpAddress& address, std::optional<api::IpOwner> owner,
-                              ReleaseCallback callback) {
+void Allocator::Impl::release(const IpAddress& address, Expect expect, ReleaseCallback callback) {
   const std::uint64_t id = ++last_id;
   auto done = [this, id, callback = std::move(callback)](Status status) {
     soon.erase(id);
@@ -282,7 +280,7 @@ void Allocator::Impl::release(const IpAddress& address, std::optional<api::IpOwn
     callback(std::move(status));
   };
   ReleaseOperation& operation = *(releasing[id] = std::make_unique<ReleaseOperation>(
-                                      core, address, std::move(owner), std::move(done)));
+                                      core, address, std::move(expect), std::move(done)));
   soon[id] = core.timers.after(std::chrono::nanoseconds(0), [this, id, &operation] {
     soon.erase(id);
     if (is_stopped) {
@@ -326,9 +324,8 @@ void Allocator::allocate(AllocationRequest request, Callback callback) {
   impl_->allocate(std::move(request), std::move(callback));
 }
 
-void Allocator::release(const IpAddress& address, std::optional<api::IpOwner> owner,
-                        ReleaseCallback callback) {
-  impl_->release(address, std::move(owner), std::move(callback));
+void Allocator::release(const IpAddress& address, Expect expect, ReleaseCallback callback) {
+  impl_->release(address, std::move(expect), std::move(callback));
 }
 
 std::optional<api::IpAllocation> Allocator::find(const IpAddress& address) const {

@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "api/ip_allocation.h"
@@ -40,6 +41,26 @@ struct AllocationRequest {
   // Takes what is reserved for nobody, if the reservation is still of this resourceVersion
   // ("" = of any). `owner` and `address` are given then, and keep its note.
   std::optional<std::string> reservation;
+  // Of what `owner` has: only if it is still of this one ("" = of any).
+  std::string resource_version;
+};
+
+// What an address must be to be given back. It is compared by the API server, with what it
+// is when the write arrives.
+struct Expect {
+  struct Anybody {};
+  struct Nobody {};  // it is reserved
+  std::variant<Anybody, Nobody, api::IpOwner> holder;
+  std::string resource_version;  // still this one; "" = any
+  // Not of a node that its Vk8s still has: that one would take it again.
+  bool is_of_no_living_node = false;
+
+  static Expect anybody() { return {}; }
+  // Whoever an allocation says: its owner, or nobody.
+  static Expect holder_of(const api::IpAllocation& allocation);
+  static Expect owner(api::IpOwner owner);
+  // As far as the allocation tells.
+  bool is_met_by(const api::IpAllocation& allocation) const;
 };
 
 class Allocator {
@@ -64,14 +85,16 @@ class Allocator {
   //   kAlreadyExists    taken by somebody else, who is named; or the pod has another one
   //   kExhausted        no pool that allows the owner has an address left
   //   kNotFound         no such pool, or reservation
-  //   kConflict         the reservation has been written to since
+  //   kConflict         the allocation has been written to since
   //   kUnavailable      the API server is away: nothing is known; ask again
   void allocate(AllocationRequest request, Callback callback);
 
-  // Marks it as given back: it is free once no pod has it, which the Sweeper sees to.
-  // Only if `owner`, where given, is who has it (else kForbidden). Gone already: success.
-  void release(const IpAddress& address, std::optional<api::IpOwner> owner,
-               ReleaseCallback callback);
+  // Marks it as given back: it is free once no pod has it, which the Sweeper sees to. Gone
+  // already: success. Errors, which leave it as it is:
+  //   kAlreadyExists    somebody else has it than expected, or a node that there is
+  //   kConflict         it has been written to since
+  //   kUnavailable      the API server is away: ask again
+  void release(const IpAddress& address, Expect expect, ReleaseCallback callback);
 
   // By the cache. -----------------------------------------------------------------
   std::optional<api::IpAllocation> find(const IpAddress& address) const;
@@ -119,7 +142,7 @@ class BlockingAllocator {
                     std::chrono::milliseconds timeout = std::chrono::seconds(30));
 
   Result<api::IpAllocation> allocate(AllocationRequest request);
-  Status release(const IpAddress& address, std::optional<api::IpOwner> owner);
+  Status release(const IpAddress& address, Expect expect);
   std::vector<api::IpAllocation> find_by_owner(const api::IpOwner& owner);
 
  private:

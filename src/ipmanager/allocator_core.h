@@ -1,6 +1,8 @@
 // What the operations of one Allocator share. Internal; on the loop's thread.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <functional>
@@ -62,6 +64,11 @@ inline kube::ObjectKey key_of(const IpAddress& address) {
 
 // Whether a request that ended so has surely not been carried out. Of others only a
 // look at the object tells.
+inline Error written_since(const api::IpAllocation& live) {
+  return {Errc::kConflict, fmt::format("it has been written to since: its resourceVersion is {}",
+                                       live.resource_version)};
+}
+
 inline bool is_refusal(const Error& error) {
   switch (error.code()) {
     case Errc::kInvalidArgument:

@@ -225,7 +225,7 @@ class PropertyRun {
     }
     owner.begin(true, now());
     ++running_;
-    allocator.release(*address, owner.owner(), [this, &owner](const Status& status) {
+    allocator.release(*address, Expect::owner(owner.owner()), [this, &owner](const Status& status) {
       --running_;
       schedule();
       ++counts_[status ? "released" : "release: " + std::string(to_string(status.error().code()))];
@@ -414,7 +414,7 @@ void PropertyRun::ReleaseEverything() {
   }
   BlockingAllocator blocking(host_.thread().loop(), replicas_.front()->allocator());
   for (const api::IpAllocation& allocation : host_.list_allocations()) {
-    const Status released = blocking.release(allocation.address, allocation.owner);
+    const Status released = blocking.release(allocation.address, Expect::holder_of(allocation));
     EXPECT_TRUE(released) << released.error().message();
   }
   std::size_t left = 1;

@@ -1,117 +1,22 @@
 #include "ipmanager/allocator.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "base/fake_timers.h"
-#include "ipmanager/allocation_index.h"
-#include "ipmanager/late_client.h"
-#include "ipmanager/test_objects.h"
-#include "kube/fake_client.h"
+#include "ipmanager/allocator_fixture.h"
 
 namespace vk8s::ipmanager {
 namespace {
 
 using std::chrono::seconds;
+using testing::AllocatorTest;
+using testing::Answer;
+using testing::code_of;
 using ::testing::HasSubstr;
 using testing::ip;
 using testing::node_of;
 using testing::owner;
-using testing::pool_object;
 using testing::request_of;
+using testing::text_of;
 using testing::wish_of;
 namespace resources = kube::resources;
-
-using Answer = std::optional<Result<api::IpAllocation>>;
-
-std::string text_of(const Answer& answer) {
-  if (!answer) {
-    return "(no answer)";
-  }
-  return *answer ? (*answer)->address.to_string() : (*answer).error().message();
-}
-
-Errc code_of(const Answer& answer) {
-  return answer && !*answer ? answer->error().code() : Errc::kInternal;
-}
-
-class AllocatorTest : public ::testing::Test {
- protected:
-  // One process that gives addresses.
-  struct Replica {
-    Replica(base::FakeTimers& timers, kube::FakeClient& server)
-        : client(server), allocator(timers, client, Log::silent()) {
-      allocator.start();
-    }
-    testing::LateClient client;
-    Allocator allocator;
-  };
-
-  void add_pool(const std::string& name, const std::vector<std::string>& ranges,
-                JsonObject more = {}) {
-    server_.put(resources::kVNodeIPPool, pool_object(name, ranges, std::move(more)));
-    run();
-  }
-  void run(std::chrono::nanoseconds time = {}) { timers_.advance(time); }
-  // The answer comes into the result, now or later.
-  std::shared_ptr<Answer> ask(Replica& replica, AllocationRequest request) {
-    auto answer = std::make_shared<Answer>();
-    replica.allocator.allocate(std::move(request), [answer](Result<api::IpAllocation> result) {
-      EXPECT_FALSE(answer->has_value()) << "answered twice";
-      *answer = std::move(result);
-    });
-    return answer;
-  }
-  Answer allocate(Replica& replica, AllocationRequest request) {
-    const auto answer = ask(replica, std::move(request));
-    run();
-    return *answer;
-  }
-  std::optional<Status> release(Replica& replica, std::string_view address,
-                                std::optional<api::IpOwner> owner = std::nullopt) {
-    auto answer = std::make_shared<std::optional<Status>>();
-    replica.allocator.release(ip(address), std::move(owner),
-                              [answer](Status status) { *answer = std::move(status); });
-    run();
-    return *answer;
-  }
-  // As another writer would.
-  void create(std::string_view address, std::optional<api::IpOwner> owner) {
-    Json object = testing::allocation_object(address, std::move(owner));
-    const kube::Call call = server_.create(
-        resources::kIPAllocation, "", object,
-        [](const Result<Json>& result) { EXPECT_TRUE(result) << result.error().message(); });
-    run();
-  }
-  void patch(std::string_view address, const Json& patch) {
-    const kube::Call call = server_.merge_patch(
-        resources::kIPAllocation, {"", std::string(address)}, patch,
-        [](const Result<Json>& result) { EXPECT_TRUE(result) << result.error().message(); });
-    run();
-  }
-  void remove(std::string_view address) {
-    const kube::Call call = server_.remove(
-        resources::kIPAllocation, {"", std::string(address)}, {},
-        [](const Result<Json>& result) { EXPECT_TRUE(result) << result.error().message(); });
-    run();
-  }
-  const Json* peek(std::string_view address) const {
-    return server_.peek(resources::kIPAllocation, {"", std::string(address)});
-  }
-  bool is_releasing(std::string_view address) const {
-    return base::get_bool(*peek(address), "spec.releasing").value_or(false);
-  }
-  int count(const std::string& verb) const {
-    int number = 0;
-    for (const kube::FakeRequest& request : server_.requests()) {
-      number += request.verb == verb && request.resource == resources::kIPAllocation ? 1 : 0;
-    }
-    return number;
-  }
-
-  base::FakeTimers timers_;
-  kube::FakeClient server_{timers_};
-};
 
 TEST_F(AllocatorTest, GivesAnAddressAndTheSameOneAgain) {
   add_pool("a", {"10.1.0.0/24"});
@@ -373,7 +278,7 @@ TEST_F(AllocatorTest, TakesBackWhatWasReleased) {
   add_pool("a", {"10.1.0.0/24"});
   Replica replica(timers_, server_);
   allocate(replica, wish_of(owner("p"), "10.1.0.7"));
-  EXPECT_TRUE(*release(replica, "10.1.0.7", owner("p")));
+  EXPECT_TRUE(*release(replica, "10.1.0.7", Expect::owner(owner("p"))));
   EXPECT_TRUE(is_releasing("10.1.0.7"));
   EXPECT_EQ(text_of(allocate(replica, request_of(owner("p")))), "10.1.0.7");
   EXPECT_FALSE(is_releasing("10.1.0.7"));
@@ -417,43 +322,19 @@ TEST_F(AllocatorTest, WritesToWhatItsCreatorMayBeAboutToDelete) {
   EXPECT_EQ(count("patch"), 2);
 }
 
-TEST_F(AllocatorTest, ReleasesOnlyForTheOwner) {
+TEST_F(AllocatorTest, ConfirmsAnAddressOnlyAtTheVersionThatIsNamed) {
   add_pool("a", {"10.1.0.0/24"});
   Replica replica(timers_, server_);
-  allocate(replica, wish_of(owner("p"), "10.1.0.7"));
-  const auto refused = release(replica, "10.1.0.7", owner("q"));
-  ASSERT_TRUE(refused && !*refused);
-  EXPECT_EQ(refused->error().code(), Errc::kForbidden);
-  EXPECT_THAT(refused->error().message(), HasSubstr("it is team-a/p's, not team-a/q's"));
-  EXPECT_FALSE(is_releasing("10.1.0.7"));
-  EXPECT_TRUE(*release(replica, "10.1.0.7"));
-  EXPECT_TRUE(*release(replica, "10.1.0.7"));
-  EXPECT_TRUE(*release(replica, "10.1.0.8"));
-}
-
-TEST_F(AllocatorTest, ReleasesWhatHasChangedSinceTheCacheSawIt) {
-  add_pool("a", {"10.1.0.0/24"});
-  Replica replica(timers_, server_);
-  allocate(replica, wish_of(owner("p"), "10.1.0.7"));
+  AllocationRequest request = wish_of(owner("p"), "10.1.0.7");
+  request.resource_version = allocate(replica, request)->value().resource_version;
+  EXPECT_EQ(text_of(allocate(replica, request)), "10.1.0.7");
   replica.client.hold();
   patch("10.1.0.7", {{"spec", {{"note", "x"}}}});
-  const auto pending = release(replica, "10.1.0.7", owner("p"));
-  EXPECT_TRUE(is_releasing("10.1.0.7"));
-  // It waits for its watch, though not for long.
-  EXPECT_FALSE(pending);
-  run(seconds(2));
+  EXPECT_EQ(code_of(allocate(replica, request)), Errc::kConflict);
   replica.client.let_through();
-  run();
-  EXPECT_TRUE(replica.allocator.find(ip("10.1.0.7"))->releasing);
-}
-
-TEST_F(AllocatorTest, ReleasesThoughTheAnswerIsLost) {
-  add_pool("a", {"10.1.0.0/24"});
-  Replica replica(timers_, server_);
-  allocate(replica, wish_of(owner("p"), "10.1.0.7"));
-  replica.client.lose_answers(1);
-  EXPECT_TRUE(*release(replica, "10.1.0.7", owner("p")));
-  EXPECT_TRUE(is_releasing("10.1.0.7"));
+  remove("10.1.0.7");
+  EXPECT_EQ(code_of(allocate(replica, request)), Errc::kConflict);
+  EXPECT_EQ(peek("10.1.0.7"), nullptr);
 }
 
 TEST_F(AllocatorTest, AnswersAllThatIsPendingOnceWhenItStops) {
@@ -466,7 +347,7 @@ TEST_F(AllocatorTest, AnswersAllThatIsPendingOnceWhenItStops) {
   const auto queued = ask(*replica, request_of(owner("p")));
   const auto fresh = ask(*replica, request_of(owner("q")));
   std::optional<Status> released;
-  replica->allocator.release(ip("10.1.0.1"), std::nullopt,
+  replica->allocator.release(ip("10.1.0.1"), Expect::anybody(),
                              [&](Status status) { released = std::move(status); });
   replica->allocator.stop();
   EXPECT_EQ(code_of(*first), Errc::kCancelled);

@@ -57,11 +57,12 @@ Result<api::IpAllocation> BlockingAllocator::allocate(AllocationRequest request)
   return answer ? *std::move(answer) : Answer(too_late(timeout_));
 }
 
-Status BlockingAllocator::release(const IpAddress& address, std::optional<api::IpOwner> owner) {
-  auto answer = ask<Status>(
-      loop_, timeout_, [&allocator = allocator_, address, owner = std::move(owner)](auto callback) {
-        allocator.release(address, owner, std::move(callback));
-      });
+Status BlockingAllocator::release(const IpAddress& address, Expect expect) {
+  auto answer =
+      ask<Status>(loop_, timeout_,
+                  [&allocator = allocator_, address, expect = std::move(expect)](auto callback) {
+                    allocator.release(address, expect, std::move(callback));
+                  });
   return answer ? *std::move(answer) : Status(too_late(timeout_));
 }
 

@@ -38,7 +38,7 @@ TEST_F(BlockingAllocatorTest, WaitsForTheAnswer) {
   ASSERT_TRUE(given) << given.error().message();
   EXPECT_EQ(given->address.to_string(), "10.1.0.7");
   EXPECT_EQ(blocking.find_by_owner(owner("p")), std::vector{*given});
-  EXPECT_TRUE(blocking.release(given->address, owner("p")));
+  EXPECT_TRUE(blocking.release(given->address, Expect::owner(owner("p"))));
   EXPECT_TRUE(blocking.find_by_owner(owner("p")).front().releasing);
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 
 #include "ipmanager/allocator_core.h"
@@ -14,8 +13,7 @@ class ReleaseOperation {
   using Done = std::function<void(Status)>;
 
   // As of AllocateOperation.
-  ReleaseOperation(AllocatorCore& core, IpAddress address, std::optional<api::IpOwner> owner,
-                   Done done);
+  ReleaseOperation(AllocatorCore& core, IpAddress address, Expect expect, Done done);
   ReleaseOperation(const ReleaseOperation&) = delete;
   ReleaseOperation& operator=(const ReleaseOperation&) = delete;
 
@@ -24,9 +22,11 @@ class ReleaseOperation {
 
  private:
   void answer(Status status);
-  bool is_of_owner(const api::IpAllocation& allocation) const;
   void read();
   void take_read(const Result<Json>& object);
+  // That is as expected; what is written next is on condition that it still is this one.
+  void consider(const api::IpAllocation& allocation);
+  void take_cluster(const api::IpAllocation& allocation, const Result<Json>& vk8s);
   void mark(const std::string& resource_version);
   void take_marked(const Result<Json>& object);
   // The cache is to show it as well, so that whoever asks next is told the same.
@@ -34,9 +34,10 @@ class ReleaseOperation {
 
   AllocatorCore& core_;
   const IpAddress address_;
-  const std::optional<api::IpOwner> owner_;
+  const Expect expect_;
   Done done_;
   int rounds_ = 0;
+  bool is_perhaps_marked_ = false;  // an answer was lost
 
   kube::Call call_;
   Registration wait_;

@@ -91,8 +91,6 @@ int status_of(Errc code) {
       return 422;
     case Errc::kNotFound:
       return 404;
-    // Forbidden: it is another owner's.
-    case Errc::kForbidden:
     case Errc::kAlreadyExists:
     case Errc::kConflict:
     case Errc::kExhausted:
@@ -267,12 +265,6 @@ void RestApi::change(const JobPtr& job) {
                  .message = fmt::format("nobody has {}: POST reserves or gives it",
                                         request.address->to_string()),
                  .field = "pod_ip"});
-  } else if (!request.resource_version.empty() &&
-             request.resource_version != present->resource_version) {
-    job->refuse({.status = 409,
-                 .message = fmt::format("it has been written to since: its resource_version is {}",
-                                        present->resource_version),
-                 .field = "resource_version"});
   } else if (request.status == AddressState::kAllocated) {
     give_to_pod(job, *present);
   } else {
@@ -289,6 +281,7 @@ void RestApi::give_to_pod(const JobPtr& job, const api::IpAllocation& present) {
       return;
     }
     wanted.owner = present.owner;
+    wanted.resource_version = job->request.resource_version;
   } else if (present.releasing) {
     job->refuse(conflict(present));
     return;
@@ -310,7 +303,10 @@ void RestApi::give_back(const JobPtr& job, const api::IpAllocation& present) {
     job->refuse(conflict(present));
     return;
   }
-  allocator_.release(present.address, present.owner,
+  Expect expect = Expect::holder_of(present);
+  expect.resource_version = job->request.resource_version;
+  expect.is_of_no_living_node = true;
+  allocator_.release(present.address, std::move(expect),
                      when_released(job, [this, after = present]() mutable {
                        // With its new version, where the watch has shown that.
                        const auto now = allocator_.find(after.address);
@@ -324,18 +320,17 @@ void RestApi::give_back(const JobPtr& job, const api::IpAllocation& present) {
 
 void RestApi::release(const JobPtr& job) {
   const RestRequest& request = job->request;
-  std::optional<api::IpOwner> owner;
-  if (!request.pod.empty()) {
-    owner = owner_of(request);
-  }
+  Expect expect = request.pod.empty() ? Expect::anybody() : Expect::owner(owner_of(request));
   if (const auto present = allocator_.find(*request.address)) {
-    if (owner && !is_pod_of(request, *present)) {
+    if (!request.pod.empty() && !is_pod_of(request, *present)) {
       job->refuse(conflict(*present));
       return;
     }
-    owner = present->owner;
+    // Whoever it has come to since is not whom the caller may have seen.
+    expect = Expect::holder_of(*present);
   }
-  allocator_.release(*request.address, owner, when_released(job, no_content));
+  expect.is_of_no_living_node = true;
+  allocator_.release(*request.address, std::move(expect), when_released(job, no_content));
 }
 
 Allocator::ReleaseCallback RestApi::when_released(
@@ -387,6 +382,8 @@ void RestApi::fail(const JobPtr& job, const Error& error) const {
     refusal = unavailable(error.message());
   } else if (refusal.status == 500) {
     log_.error("a request failed", {{"operation", job->operation.id}, {"error", error.message()}});
+  } else if (error.code() == Errc::kConflict && !job->request.resource_version.empty()) {
+    refusal.field = "resource_version";
   } else if (error.code() == Errc::kNotFound || !job->request.address) {
     refusal.field = error.code() == Errc::kExhausted ? "" : "pool";
   } else {

@@ -341,7 +341,8 @@ TEST_F(RestChangeTest, DoesSoOnlyToTheVersionThatIsNamed) {
   client_.hold();
   server_.put(resources::kIPAllocation, *server_.peek(resources::kIPAllocation, {"", "10.1.0.2"}));
   EXPECT_THAT(say("PUT", "/api/ip", body(version)),
-              AllOf(HasSubstr("409"), HasSubstr("written to since")));
+              AllOf(HasSubstr("409"), HasSubstr("written to since"),
+                    HasSubstr(R"("field":"resource_version")")));
   client_.let_through();
   EXPECT_THAT(say("PUT", "/api/ip", body(version_of("10.1.0.2"))), HasSubstr("200"));
 }
@@ -365,6 +366,63 @@ TEST_F(RestChangeTest, GivesBack) {
   EXPECT_THAT(say("PUT", "/api/ip", R"({"pod_ip": "10.1.0.3", "pod_name": "team-a/db-0"})"),
               HasSubstr(R"("status":"allocated")"));
   EXPECT_FALSE(allocator_.find(ip("10.1.0.3"))->releasing);
+}
+
+TEST_F(RestChangeTest, GivesBackOnlyTheVersionThatIsNamed) {
+  const auto body = [](const std::string& version) {
+    return fmt::format(
+        R"({{"pod_ip": "10.1.0.3", "status": "deallocating", "resource_version": "{}"}})", version);
+  };
+  const std::string version = version_of("10.1.0.3");
+  client_.hold();
+  server_.put(resources::kIPAllocation, *server_.peek(resources::kIPAllocation, {"", "10.1.0.3"}));
+  EXPECT_THAT(say("PUT", "/api/ip", body(version)),
+              AllOf(HasSubstr("409"), HasSubstr("written to since"),
+                    HasSubstr(R"("field":"resource_version")")));
+  client_.let_through();
+  EXPECT_FALSE(allocator_.find(ip("10.1.0.3"))->releasing);
+  EXPECT_THAT(say("PUT", "/api/ip", body(version_of("10.1.0.3"))), HasSubstr("200"));
+}
+
+TEST_F(RestChangeTest, GivesBackNoReservationThatHasBecomeAPods) {
+  // Another replica has given it to a pod, and the watch is behind.
+  client_.hold();
+  server_.put(resources::kIPAllocation, testing::allocation_object("10.1.0.2", owner("web-0")));
+  EXPECT_THAT(say("DELETE", "/api/ip?pod_ip=10.1.0.2"),
+              AllOf(HasSubstr("409"), HasSubstr("it is team-a/web-0's")));
+  EXPECT_THAT(say("PUT", "/api/ip", R"({"pod_ip": "10.1.0.2", "status": "deallocating"})"),
+              AllOf(HasSubstr("409"), HasSubstr("it is team-a/web-0's")));
+  client_.let_through();
+  EXPECT_FALSE(allocator_.find(ip("10.1.0.2"))->releasing);
+}
+
+TEST_F(RestChangeTest, LeavesANodeOfAClusterItsAddress) {
+  server_.put(resources::kVk8s, base::parse_json(R"({"metadata":{"name":"demo",
+      "namespace":"team-a","uid":"uid-1"},"spec":{"network":{"staticIPs":true},
+      "nodes":[{"name":"master-1","role":"master"}]}})")
+                                    .value());
+  server_.put(resources::kIPAllocation,
+              testing::allocation_object("10.1.0.6", testing::node_of("demo", "uid-1")));
+  run();
+  const auto refusal = AllOf(HasSubstr("409"), HasSubstr("of node master-1 of Vk8s team-a/demo"));
+  EXPECT_THAT(say("DELETE", "/api/ip?pod_ip=10.1.0.6"), refusal);
+  EXPECT_THAT(say("DELETE", "/api/ip?pod_ip=10.1.0.6&pod_name=team-a/demo-master-1-0"), refusal);
+  EXPECT_THAT(say("PUT", "/api/ip", R"({"pod_ip": "10.1.0.6", "status": "deallocating"})"),
+              refusal);
+  server_.fail_next("get", resources::kVk8s, Error(Errc::kForbidden, "no right"));
+  EXPECT_THAT(say("DELETE", "/api/ip?pod_ip=10.1.0.6"), HasSubstr("503"));
+  EXPECT_FALSE(allocator_.find(ip("10.1.0.6"))->releasing);
+  const kube::Call call =
+      server_.remove(resources::kVk8s, {"team-a", "demo"}, {}, [](const auto&) {});
+  run();
+  EXPECT_THAT(say("DELETE", "/api/ip?pod_ip=10.1.0.6"), HasSubstr("204"));
+  EXPECT_TRUE(allocator_.find(ip("10.1.0.6"))->releasing);
+}
+
+TEST_F(RestChangeTest, TellsARightOfItsOwnThatIsMissingFromAnotherOwner) {
+  server_.fail_next("patch", resources::kIPAllocation, Error(Errc::kForbidden, "no right"), 1);
+  EXPECT_THAT(say("DELETE", "/api/ip?pod_ip=10.1.0.3"),
+              AllOf(HasSubstr("500"), HasSubstr("InternalError")));
 }
 
 TEST_F(RestChangeTest, GivesNobodyWhatIsBeingGivenBack) {
