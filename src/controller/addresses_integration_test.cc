@@ -502,7 +502,10 @@ TEST_F(CalicoOnApiServer, AsksCalicoForTheAddressOnceItIsFree) {
   EXPECT_EQ(annotation(*host_, "demo-worker-1", calico::kAddressesAnnotation), "");
   EXPECT_EQ(condition(*host_, "demo", "AddressesCannotMove"), "True") << "strictAffinity";
 
+  // Its address stays the node's, so Calico may not give it to anybody.
   ASSERT_TRUE(host_->api().remove(resources::kVNodeIPPool, {"", "edge"}));
+  EXPECT_TRUE(host_->wait_until([&] { return reserved() == R"(["10.1.0.3/32"])"; })) << reserved();
+  ASSERT_TRUE(host_->api().remove(resources::kVk8s, {kIn, "demo"}));
   EXPECT_TRUE(host_->wait_until([&] { return reserved() == "[]"; })) << reserved();
 }
 

@@ -210,19 +210,20 @@ class CalicoReservationTest : public AddressMethodsTest {
     return cidrs == nullptr ? "none" : base::to_string(*cidrs);
   }
   void set_pool(std::string_view spec) {
-    pools_ = {api::parse_ip_pool(
-                  base::parse_json(fmt::format(R"({{"metadata":{{"name":"p"}},"spec":{}}})", spec))
-                      .value())
-                  .value()};
+    claimed_->pools = {
+        api::parse_ip_pool(
+            base::parse_json(fmt::format(R"({{"metadata":{{"name":"p"}},"spec":{}}})", spec))
+                .value())
+            .value()};
   }
 
-  std::vector<api::IpPool> pools_;
+  std::optional<ClaimedAddresses> claimed_{std::in_place};
 };
 
 TEST_F(CalicoReservationTest, ListsTheRangesOfThePools) {
   auto methods = this->methods(StaticIpMethod::kCalico);
   CalicoReservation reservation(
-      client_, methods, [this] { return pools_; }, Log::silent());
+      client_, methods, [this] { return claimed_; }, Log::silent());
   ASSERT_TRUE(reservation.ensure());
   EXPECT_TRUE(stored().is_null()) << "nothing before the first pool";
   set_pool(R"({"ranges":["10.1.0.0/30","10.2.0.0-10.2.0.2"],"exclusions":["10.2.0.2"]})");
@@ -238,16 +239,45 @@ TEST_F(CalicoReservationTest, ListsTheRangesOfThePools) {
   ASSERT_TRUE(reservation.ensure());
   EXPECT_EQ(reserved(), R"(["10.1.0.0/30","10.2.0.0/31"])") << "what others write does not stay";
 
-  pools_.clear();
+  claimed_->pools.clear();
   ASSERT_TRUE(reservation.ensure());
   EXPECT_EQ(reserved(), "[]");
+}
+
+TEST_F(CalicoReservationTest, ListsWhatSomebodyHasThoughItsPoolIsGone) {
+  auto methods = this->methods(StaticIpMethod::kCalico);
+  CalicoReservation reservation(
+      client_, methods, [this] { return claimed_; }, Log::silent());
+  set_pool(R"({"ranges":["10.1.0.0/30"],"exclusions":["10.1.0.3"]})");
+  for (const char* address : {"10.1.0.2", "10.1.0.3", "10.1.0.9", "10.1.0.10", "fd00::7"}) {
+    claimed_->allocated.push_back(IpAddress::parse(address).value());
+  }
+  ASSERT_TRUE(reservation.ensure());
+  EXPECT_EQ(reserved(), R"(["10.1.0.0/30","10.1.0.9/32","10.1.0.10/32","fd00::7/128"])");
+  claimed_->pools.clear();
+  ASSERT_TRUE(reservation.ensure());
+  EXPECT_EQ(reserved(), R"(["10.1.0.2/31","10.1.0.9/32","10.1.0.10/32","fd00::7/128"])");
+  claimed_->allocated.clear();
+  ASSERT_TRUE(reservation.ensure());
+  EXPECT_EQ(reserved(), "[]");
+}
+
+TEST_F(CalicoReservationTest, StaysAsItIsWhileNotAllIsKnown) {
+  auto methods = this->methods(StaticIpMethod::kCalico);
+  CalicoReservation reservation(
+      client_, methods, [this] { return claimed_; }, Log::silent());
+  set_pool(R"({"ranges":["10.1.0.0/30"]})");
+  ASSERT_TRUE(reservation.ensure());
+  claimed_.reset();
+  ASSERT_TRUE(reservation.ensure());
+  EXPECT_EQ(reserved(), R"(["10.1.0.0/30"])");
 }
 
 TEST_F(CalicoReservationTest, IsNotWrittenWhereCalicoGivesNoAddresses) {
   put_host_node();
   auto methods = this->methods();
   CalicoReservation reservation(
-      client_, methods, [this] { return pools_; }, Log::silent());
+      client_, methods, [this] { return claimed_; }, Log::silent());
   set_pool(R"({"ranges":["10.1.0.0/30"]})");
   ASSERT_TRUE(reservation.ensure());
   EXPECT_TRUE(stored().is_null());

@@ -22,9 +22,9 @@ bool lists_nothing(const Json& reservation) {
 
 }  // namespace
 
-std::vector<Cidr> reserved_blocks(const std::vector<api::IpPool>& pools) {
+std::vector<Cidr> reserved_blocks(const ClaimedAddresses& claimed) {
   IpRangeSet addresses;
-  for (const api::IpPool& pool : pools) {
+  for (const api::IpPool& pool : claimed.pools) {
     IpRangeSet of_pool;
     add_ranges(of_pool, pool.ranges);
     IpRangeSet excluded;
@@ -36,18 +36,24 @@ std::vector<Cidr> reserved_blocks(const std::vector<api::IpPool>& pools) {
       addresses.add(range);
     }
   }
+  for (const IpAddress& address : claimed.allocated) {
+    if (!addresses.contains(address)) {
+      addresses.add(IpRange::create(address, address).value());
+    }
+  }
   return calico::blocks_of(addresses);
 }
 
-CalicoReservation::CalicoReservation(BatchClient& client, AddressMethods& methods, Pools pools,
+CalicoReservation::CalicoReservation(BatchClient& client, AddressMethods& methods, Claimed claimed,
                                      Log log)
-    : client_(client), methods_(methods), pools_(std::move(pools)), log_(std::move(log)) {}
+    : client_(client), methods_(methods), claimed_(std::move(claimed)), log_(std::move(log)) {}
 
 Status CalicoReservation::ensure() {
-  const std::vector<Cidr> blocks = reserved_blocks(pools_());
-  if (!VK8S_TRY(methods_.is_calico())) {
+  const auto claimed = claimed_();
+  if (!claimed || !VK8S_TRY(methods_.is_calico())) {
     return {};
   }
+  const std::vector<Cidr> blocks = reserved_blocks(*claimed);
   const Json wanted = calico::ip_reservation(blocks);
   const kube::ObjectKey key{"", std::string(calico::kReservationName)};
   const auto existing = client_.run_one(get_request(calico::kIPReservation, key));

@@ -5,6 +5,7 @@
 
 #include "base/wall_time.h"
 #include "controller/manifests.h"
+#include "ipmanager/allocation_index.h"
 
 namespace vk8s::controller {
 namespace {
@@ -39,7 +40,8 @@ ControllerManager::ControllerManager(EventLoop& loop, kube::Client& client,
       addresses_(AddressKeeper::Parts{blocking_allocator_, address_index_, address_methods_, batch_,
                                       world_, log_.child("addresses")}),
       reservation_(
-          batch_, address_methods_, [this] { return address_pools(); }, log_.child("reservation")),
+          batch_, address_methods_, [this] { return claimed_addresses(); },
+          log_.child("reservation")),
       events_(loop, client, std::string(kFieldManager), options_.identity, log_.child("events")),
       reconciler_(Reconciler::Parts{
           batch_, world_, agents_, inner_, addresses_,
@@ -70,10 +72,12 @@ ipmanager::Allocator::Handlers ControllerManager::address_handlers() {
   };
   out.on_allocation = [this, wake_owner](const api::IpAllocation& allocation) {
     address_index_.put(allocation);
+    reserve_if_outside(allocation);
     wake_owner(allocation);
   };
   out.on_released = [this, wake_owner](const api::IpAllocation& allocation) {
     address_index_.erase(allocation);
+    reserve_if_outside(allocation);
     wake_owner(allocation);
     wake_waiting();
   };
@@ -100,12 +104,30 @@ void ControllerManager::wake_who_want_addresses() {
   }
 }
 
-std::vector<api::IpPool> ControllerManager::address_pools() {
-  const auto task = std::make_shared<std::packaged_task<std::vector<api::IpPool>()>>(
-      [this] { return allocator_.pools(); });
-  auto pools = task->get_future();
+// On a worker's thread.
+std::optional<ClaimedAddresses> ControllerManager::claimed_addresses() {
+  using Claimed = std::optional<ClaimedAddresses>;
+  const auto task = std::make_shared<std::packaged_task<Claimed()>>([this]() -> Claimed {
+    if (!allocator_.has_synced()) {
+      return std::nullopt;
+    }
+    ClaimedAddresses out{.pools = allocator_.pools(), .allocated = {}};
+    allocator_.index().visit(std::nullopt, [&](const auto& each) {
+      out.allocated.push_back(each.address);
+      return true;
+    });
+    return out;
+  });
+  auto claimed = task->get_future();
   loop_.post([task] { (*task)(); });
-  return pools.get();
+  return claimed.get();
+}
+
+// What lies in a pool is in the reservation already.
+void ControllerManager::reserve_if_outside(const api::IpAllocation& allocation) {
+  if (!allocator_.is_in_pool(allocation.address)) {
+    queue_.add(kReservationKey);
+  }
 }
 
 ControllerManager::~ControllerManager() {
@@ -127,6 +149,9 @@ void ControllerManager::start(std::function<void()> on_lost) {
   // installation does not know these kinds.
   allocator_.when_synced([this] {
     address_index_.set_synced();
+    if (!allocator_.pools().empty() || allocator_.index().size() > 0) {
+      queue_.add(kReservationKey);
+    }
     wake_who_want_addresses();
   });
   allocator_.start();

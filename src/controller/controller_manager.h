@@ -58,9 +58,10 @@ class ControllerManager {
  private:
   void begin_work();
   ipmanager::Allocator::Handlers address_handlers();
+  void reserve_if_outside(const api::IpAllocation& allocation);
   void wake_waiting();
   void wake_who_want_addresses();
-  std::vector<api::IpPool> address_pools();
+  std::optional<ClaimedAddresses> claimed_addresses();
   Result<kube::ReconcileResult> reconcile(const kube::ObjectKey& key);
 
   EventLoop& loop_;

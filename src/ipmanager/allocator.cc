@@ -356,6 +356,10 @@ std::vector<api::IpPool> Allocator::pools() const {
 }
 
 Result<std::vector<IpAddress>> Allocator::list_free(const std::string& pool,
+bool Allocator::is_in_pool(const IpAddress& address) const {
+  return std::as_const(impl_->core.ledger).pools().holder_of(address) != nullptr;
+}
+
                                                     std::size_t most) const {
   return impl_->core.ledger.list_free(pool, most);
 }
