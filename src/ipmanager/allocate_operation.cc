@@ -54,6 +54,7 @@ void AllocateOperation::abort(Error error) { fail_with(std::move(error)); }
 void AllocateOperation::answer(Result<api::IpAllocation> result) {
   call_.cancel();
   wait_.cancel();
+  search_.cancel();
   deadline_.cancel();
   drop_claim();
   if (const Done done = std::exchange(done_, nullptr)) {
@@ -141,10 +142,10 @@ void AllocateOperation::take_own(Result<Json> object) {
                fmt::format("it has {} already: release that first", live->address.to_string())});
   } else if (claim_word_of(*object) == word_) {
     settle_when_seen(*live, false);  // the answer to taking it over was lost
-  } else if (live->releasing || own_->contested) {
   } else if (!request_.resource_version.empty() &&
              request_.resource_version != live->resource_version) {
     fail_with(written_since(*live));
+  } else if (live->releasing || own_->contested) {
     take_over(*live);
   } else {
     answer(*live);
@@ -191,7 +192,7 @@ void AllocateOperation::choose() {
   auto place = request_.address || !request_.owner ? core_.ledger.check_wish(request_)
                                                    : core_.ledger.choose(request_, attempt_++);
   if (!place) {
-    fail_with(std::move(place).error());
+    confirm_refusal(std::move(place).error());
     return;
   }
   claim(*std::move(place));
@@ -199,6 +200,49 @@ void AllocateOperation::choose() {
     read_place();
   } else {
     create();
+  }
+}
+
+void AllocateOperation::confirm_refusal(Error error) {
+  if (!request_.owner || request_.reservation) {
+    fail_with(std::move(error));
+    return;
+  }
+  refusal_ = std::move(error);
+  if (request_.address) {
+    call_ = core_.client.get(kKind, key_of(*request_.address),
+                             [this](const Result<Json>& object) { take_wish(object); });
+  } else {
+    search_ = core_.owners.find(
+        *request_.owner,
+        [this](const Result<std::vector<api::IpAllocation>>& found) { take_owned(found); });
+  }
+}
+
+void AllocateOperation::take_wish(const Result<Json>& object) {
+  if (!object && object.error().code() != Errc::kNotFound) {
+    take_owned(tl::unexpected<Error>(object.error()));
+    return;
+  }
+  std::vector<api::IpAllocation> found;
+  if (const auto live = object ? api::parse_ip_allocation(*object) : Result<api::IpAllocation>();
+      live && live->owner && live->owner->is_same(*request_.owner)) {
+    found.push_back(*live);
+  }
+  take_owned(found);
+}
+
+void AllocateOperation::take_owned(const Result<std::vector<api::IpAllocation>>& found) {
+  if (!found) {
+    fail_with({Errc::kUnavailable, found.error().message()});
+    return;
+  }
+  const auto own = std::find_if(found->begin(), found->end(),
+                                [this](const auto& each) { return is_of_use(each); });
+  if (own == found->end()) {
+    fail_with(*std::exchange(refusal_, std::nullopt));
+  } else {
+    wait_for(version_of(own->resource_version), &AllocateOperation::look_up);
   }
 }
 

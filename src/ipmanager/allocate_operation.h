@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "ipmanager/allocator_core.h"
 
@@ -45,6 +46,11 @@ class AllocateOperation {
   void take_written(Result<Json> object);
 
   void choose();
+  // The pools would refuse it, by the cache; but the pod may have one that the watch has
+  // not shown yet.
+  void confirm_refusal(Error error);
+  void take_wish(const Result<Json>& object);
+  void take_owned(const Result<std::vector<api::IpAllocation>>& found);
   void create();
   void take_created(Result<Json> object);
   // Somebody has it, or the answer to its creation was lost: whose is it?
@@ -74,10 +80,12 @@ class AllocateOperation {
   std::optional<AllocationIndex::Held> own_;
   std::optional<Place> place_;
   std::optional<api::IpAllocation> ours_;
+  std::optional<Error> refusal_;
   bool is_created_ = false;
 
   kube::Call call_;
   Registration wait_;
+  Registration search_;
   Registration deadline_;
 };
 

@@ -46,6 +46,7 @@ struct Allocator::Impl {
              .log = log,
              .ledger = {},
              .waiters = {},
+             .owners = OwnerSearch(client),
              .random = std::mt19937_64(std::random_device{}())},
         pools(timers, client, InformerOptions{.resource = resources::kVNodeIPPool}, log),
         allocations(timers, client,
@@ -355,11 +356,11 @@ std::vector<api::IpPool> Allocator::pools() const {
   return out;
 }
 
-Result<std::vector<IpAddress>> Allocator::list_free(const std::string& pool,
 bool Allocator::is_in_pool(const IpAddress& address) const {
   return std::as_const(impl_->core.ledger).pools().holder_of(address) != nullptr;
 }
 
+Result<std::vector<IpAddress>> Allocator::list_free(const std::string& pool,
                                                     std::size_t most) const {
   return impl_->core.ledger.list_free(pool, most);
 }

@@ -14,6 +14,7 @@
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "ipmanager/ledger.h"
+#include "ipmanager/owner_search.h"
 #include "kube/client.h"
 
 namespace vk8s::ipmanager {
@@ -51,6 +52,7 @@ struct AllocatorCore {
   Log log;
   Ledger ledger;
   VersionWaiters waiters;
+  OwnerSearch owners;
   std::mt19937_64 random;
 };
 
@@ -62,13 +64,13 @@ inline kube::ObjectKey key_of(const IpAddress& address) {
   return {.namespace_name = {}, .name = api::allocation_name(address)};
 }
 
-// Whether a request that ended so has surely not been carried out. Of others only a
-// look at the object tells.
 inline Error written_since(const api::IpAllocation& live) {
   return {Errc::kConflict, fmt::format("it has been written to since: its resourceVersion is {}",
                                        live.resource_version)};
 }
 
+// Whether a request that ended so has surely not been carried out. Of others only a
+// look at the object tells.
 inline bool is_refusal(const Error& error) {
   switch (error.code()) {
     case Errc::kInvalidArgument:

@@ -308,6 +308,50 @@ TEST_F(AllocatorTest, YieldsToAClaimThatCameBeforeItTookBackWhatWasReleased) {
   EXPECT_TRUE(is_releasing("10.1.0.7"));
 }
 
+TEST_F(AllocatorTest, RefusesNoPodThatHasAnAddressWhichItsWatchHasNotShown) {
+  add_pool("a", {"10.1.0.1"});
+  Replica one(timers_, server_);
+  Replica two(timers_, server_);
+  run();
+  two.client.hold();
+  EXPECT_EQ(text_of(allocate(one, request_of(owner("p")))), "10.1.0.1");
+  create("10.2.0.1", owner("q"));
+  // By its cache the pool is used up as soon as it has tried the one address, and 10.2.0.1
+  // is in no pool.
+  EXPECT_EQ(code_of(allocate(two, request_of(owner("r")))), Errc::kExhausted);
+  const auto again = ask(two, request_of(owner("p")));
+  const auto other = ask(two, request_of(owner("q")));
+  const auto wish = ask(two, wish_of(owner("q"), "10.2.0.1"));
+  const auto foreign = ask(two, wish_of(owner("r"), "10.2.0.1"));
+  run();
+  EXPECT_FALSE(*again || *other || *wish);
+  EXPECT_EQ(code_of(*foreign), Errc::kInvalidArgument);
+  two.client.let_through();
+  run();
+  EXPECT_EQ(text_of(*again), "10.1.0.1");
+  EXPECT_EQ(text_of(*other), "10.2.0.1");
+  EXPECT_EQ(text_of(*wish), "10.2.0.1");
+}
+
+TEST_F(AllocatorTest, LooksThroughTheServerOnceForAllWhoWouldBeRefused) {
+  add_pool("a", {"10.1.0.1"});
+  Replica replica(timers_, server_);
+  create("10.1.0.1", owner("p"));
+  server_.clear_requests();
+  std::vector<std::shared_ptr<Answer>> answers;
+  for (int i = 0; i < 20; ++i) {
+    answers.push_back(ask(replica, request_of(owner(fmt::format("q{}", i)))));
+  }
+  run();
+  for (const auto& answer : answers) {
+    EXPECT_EQ(code_of(*answer), Errc::kExhausted);
+  }
+  // The first asks at once, the others while it does.
+  EXPECT_LE(count("list"), 2);
+  server_.fail_next("list", resources::kIPAllocation, {Errc::kTimeout, "away"});
+  EXPECT_EQ(code_of(allocate(replica, request_of(owner("q")))), Errc::kUnavailable);
+}
+
 TEST_F(AllocatorTest, WritesToWhatItsCreatorMayBeAboutToDelete) {
   add_pool("a", {"10.1.0.0/24"});
   Replica replica(timers_, server_);
