@@ -113,6 +113,10 @@ class Checks {
     for (const std::string& trouble : records_.pools.unreadable) {
       add(bad("VNodeIPPool", trouble, "mend its spec: until then it gives nothing"));
     }
+    for (const auto& [key, trouble] : records_.unreadable_clusters) {
+      add(warn(fmt::format("Vk8s {}/{}", key.namespace_name, key.name), trouble,
+               "its addresses are left as they are: see whether this program is of its version"));
+    }
     for (const std::string& trouble : records_.unreadable_nodes) {
       add(warn("Node", trouble, "see whether what serves vk8s-ipam on it is of this version"));
     }
@@ -143,17 +147,20 @@ class Checks {
     if (owner.cluster.empty()) {
       return;  // a pod that may come, whenever
     }
+    if (records_.unreadable_clusters.contains({owner.namespace_name, owner.cluster})) {
+      return;
+    }
     const std::string address = allocation.address.to_string();
     const api::Vk8s* cluster = index_.cluster(owner);
     const bool is_used = index_.pod(owner.to_string()) != nullptr || index_.user_of(address);
     if (cluster == nullptr && !is_used) {
       add(bad(address, fmt::format("has {}, and that Vk8s is gone", holder_of(allocation)),
               std::string(kByItself)),
-          Repair::kRelease, allocation);
+          Repair::kReleaseLeft, allocation);
     } else if (cluster != nullptr && cluster->find_node(owner.node) == nullptr && !is_used) {
       add(bad(address, fmt::format("has {}, and that node has left", holder_of(allocation)),
               std::string(kByItself)),
-          Repair::kRelease, allocation);
+          Repair::kReleaseLeft, allocation);
     }
   }
 

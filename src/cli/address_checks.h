@@ -2,6 +2,7 @@
 // objects, the pods of the host and what its nodes say. Pure.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ struct AddressRecords {
   Readable<ListedAllocation> allocations;
   Readable<api::IpPool> pools;
   std::vector<api::Vk8s> clusters;
+  // Those that are there, whatever is in them: what they have is theirs.
+  std::map<kube::ObjectKey, std::string> unreadable_clusters;  // and why
   std::vector<AddressedPod> pods;
   std::vector<HeldAddress> held;
   std::vector<std::string> unreadable_nodes;
@@ -47,8 +50,9 @@ struct AddressRecords {
 // on the record still being that very one.
 enum class Repair {
   kNone,
-  kRelease,  // mark it as given back
-  kDelete,   // it is given back, and no pod has it
+  kRelease,      // mark it as given back
+  kReleaseLeft,  // the same, once its Vk8s itself has said that it is not wanted
+  kDelete,       // it is given back, and no pod has it
 };
 
 struct AddressFinding {

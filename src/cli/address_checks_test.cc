@@ -117,6 +117,26 @@ TEST_F(AddressChecksTest, TellsAnEarlierClusterOfTheNameApart) {
   EXPECT_THAT(findings(), ElementsAre(HasSubstr("that Vk8s is gone")));
 }
 
+TEST_F(AddressChecksTest, RepairsNothingOfAClusterThatItCannotSee) {
+  remove(resources::kPod, "research", "m-0");
+  put_node("[]");
+  put_cluster(json(R"({"metadata":{"namespace":"research","name":"demo","uid":"u-demo"},
+      "spec":{"nodes":"of a later version"}})"));
+  EXPECT_THAT(findings({"--repair"}), ElementsAre(AllOf(HasSubstr("WARN Vk8s research/demo"),
+                                                        HasSubstr("cannot be read"))));
+  remove(resources::kVk8s, "research", "demo");
+  for (const Error& unseen : {Error(Errc::kForbidden, "no right"), Error(Errc::kTimeout, "slow"),
+                              Error(Errc::kNotFound, "could not find the requested resource")}) {
+    host_.fail_next("get", resources::kVk8s, unseen);
+    EXPECT_THAT(findings({"--repair"}),
+                ElementsAre(AllOf(HasSubstr("FAIL 10.1.0.3"), HasSubstr("not repaired"))));
+  }
+  EXPECT_FALSE(base::get_bool(*allocation("10.1.0.3"), "spec.releasing"));
+  host_.fail_next("list", resources::kVk8s, Error(Errc::kForbidden, "no right"));
+  EXPECT_NE(run({"ip", "check", "--repair"}).code, kExitOk);
+  EXPECT_FALSE(base::get_bool(*allocation("10.1.0.3"), "spec.releasing"));
+}
+
 TEST_F(AddressChecksTest, GivesBackWhatANodeThatLeftHad) {
   put_allocation("10.1.0.4", R"(,"owner":{"namespace":"research","pod":"w-0","cluster":"demo",
       "clusterUID":"u-demo","node":"w"})");

@@ -3,6 +3,7 @@
 #include "cli/finding_view.h"
 #include "cli/ip_verbs.h"
 #include "cli/verb.h"
+#include "kube/request_path.h"
 
 namespace vk8s::cli {
 namespace {
@@ -29,13 +30,19 @@ Result<AddressRecords> read_records(HostApi& api) {
   for (const Json& object : VK8S_TRY(api.list_all(kube::resources::kVk8s, ""))) {
     if (auto cluster = api::parse_vk8s(object)) {
       out.clusters.push_back(*std::move(cluster));
+    } else {
+      out.unreadable_clusters[kube::key_of(object)] =
+          "cannot be read: " + base::printable(cluster.error().message(), 512);
     }
   }
   return out;
 }
 
 Status repair(HostApi& api, const AddressFinding& found) {
-  if (found.repair == Repair::kRelease) {
+  if (found.repair == Repair::kReleaseLeft) {
+    VK8S_TRY(refuse_if_wanted(api, found.allocation));
+  }
+  if (found.repair != Repair::kDelete) {
     return begin_release(api, found.allocation);
   }
   // Not if somebody has taken it again meanwhile.

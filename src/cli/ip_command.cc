@@ -1,10 +1,12 @@
 #include <algorithm>
 
+#include "api/vk8s.h"
 #include "base/text.h"
 #include "cli/clean_text.h"
 #include "cli/commands.h"
 #include "cli/ip_verbs.h"
 #include "cli/verb.h"
+#include "kube/not_found.h"
 
 namespace vk8s::cli {
 namespace {
@@ -109,6 +111,36 @@ Status begin_release(HostApi& api, const api::IpAllocation& allocation) {
   VK8S_TRY(api.merge_patch(kube::resources::kIPAllocation,
                            {"", api::allocation_name(allocation.address)}, Json(std::move(patch))));
   return {};
+}
+
+Status refuse_if_wanted(HostApi& api, const api::IpAllocation& allocation) {
+  if (!allocation.owner || allocation.owner->cluster.empty()) {
+    return {};
+  }
+  const api::IpOwner& owner = *allocation.owner;
+  const auto object = api.get(kube::resources::kVk8s, {owner.namespace_name, owner.cluster});
+  const bool is_gone = object ? base::get_string(*object, "metadata.uid") != owner.cluster_uid
+                              : kube::says_it_is_gone(object.error(), owner.cluster);
+  if (is_gone) {
+    return {};
+  }
+  const auto vk8s =
+      object ? api::parse_vk8s(*object) : Result<api::Vk8s>(tl::unexpected<Error>(object.error()));
+  if (!vk8s) {
+    // That the kind is not served is not that nobody has the address.
+    const Errc code = vk8s.error().code();
+    return fail(code == Errc::kNotFound ? Errc::kUnavailable : code,
+                "whether Vk8s {}/{} still wants {} cannot be seen: {}", owner.namespace_name,
+                owner.cluster, allocation.address.to_string(), vk8s.error().message());
+  }
+  const api::NodeSpec* node = vk8s->find_node(owner.node);
+  if (node == nullptr || !vk8s->wants_address(*node)) {
+    return {};
+  }
+  return fail(Errc::kConflict,
+              "{} is the fixed address of node {} of Vk8s {}/{}, which would take it again: remove "
+              "the node or delete the cluster, and it is given back by itself",
+              allocation.address.to_string(), owner.node, owner.namespace_name, owner.cluster);
 }
 
 void add_ip_command(CLI::App& root, Session& session) {

@@ -216,6 +216,25 @@ TEST_F(IpTest, ReleaseLeavesANodeItsAddressUnlessForced) {
   EXPECT_THAT(nobody.err, HasSubstr("nobody has 10.1.0.3"));
 }
 
+TEST_F(IpTest, ReleaseTakesNothingOfAClusterThatItCannotSee) {
+  put_allocation("10.1.0.5", owner_of("u", "team-a-master-1"));
+  for (const Error& unseen :
+       {Error(Errc::kForbidden, "vk8s.sktelecom.com \"team-a\" is forbidden"),
+        Error(Errc::kTimeout, "no answer"),
+        Error(Errc::kNotFound, "the server could not find the requested resource")}) {
+    host_.fail_next("get", resources::kVk8s, unseen);
+    const Outcome outcome = run({"ip", "release", "10.1.0.5"});
+    EXPECT_NE(outcome.code, kExitOk);
+    EXPECT_THAT(outcome.err, HasSubstr("whether Vk8s research/team-a still wants 10.1.0.5"));
+  }
+  Json unreadable = cluster_object("team-a");
+  unreadable.at("metadata").as_object()["uid"] = "u";
+  unreadable.as_object()["spec"] = JsonObject{{"nodes", "of a later version"}};
+  put_cluster(unreadable);
+  EXPECT_NE(run({"ip", "release", "10.1.0.5"}).code, kExitOk);
+  EXPECT_FALSE(base::get_bool(*allocation("10.1.0.5"), "spec.releasing"));
+}
+
 TEST_F(IpTest, CreateAsksForFixedAddresses) {
   EXPECT_EQ(run({"create", "team-a", "--static-ips", "--ip-pool", "edge"}).code, kExitOk);
   EXPECT_EQ(base::to_string(*base::find(*stored("team-a"), "spec.network")),

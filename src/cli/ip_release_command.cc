@@ -12,31 +12,6 @@ struct IpReleaseFlags {
   bool force = false;
 };
 
-// Of a node that is still there the controller would take it again at once.
-Status refuse_if_wanted(HostApi& api, const api::IpAllocation& allocation) {
-  if (!allocation.owner || allocation.owner->cluster.empty()) {
-    return {};
-  }
-  const api::IpOwner& owner = *allocation.owner;
-  const auto object = api.get(kube::resources::kVk8s, {owner.namespace_name, owner.cluster});
-  if (!object && object.error().code() == Errc::kNotFound) {
-    return {};
-  }
-  if (!object) {
-    return tl::unexpected<Error>(object.error());
-  }
-  const auto vk8s = api::parse_vk8s(*object);
-  const api::NodeSpec* node =
-      vk8s && vk8s->metadata.uid == owner.cluster_uid ? vk8s->find_node(owner.node) : nullptr;
-  if (node == nullptr || !vk8s->wants_address(*node)) {
-    return {};
-  }
-  return fail(Errc::kConflict,
-              "{} is the fixed address of node {} of Vk8s {}/{}, which would take it again: remove "
-              "the node or delete the cluster, and it is given back by itself",
-              allocation.address.to_string(), owner.node, owner.namespace_name, owner.cluster);
-}
-
 Status run_ip_release(Session& session, const IpReleaseFlags& flags) {
   const IpAddress address = VK8S_TRY(parse_address_argument(flags.address));
   HostApi api = VK8S_TRY(HostApi::connect(session.surroundings(), flags.connection));

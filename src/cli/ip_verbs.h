@@ -48,6 +48,10 @@ std::string_view state_of(const api::IpAllocation& allocation);
 // "pod team-a/demo-master-1-0 (node demo-master-1 of Vk8s demo)", "nobody: reserved".
 std::string holder_of(const api::IpAllocation& allocation);
 
+// Of a node that is still there the controller would take it again at once. What cannot be
+// seen of its Vk8s (no right, no answer, of another version) is an error as well: only that
+// it is gone says that nobody wants it.
+Status refuse_if_wanted(HostApi& api, const api::IpAllocation& allocation);
 // Marks it as given back, only if it is still that very one.
 Status begin_release(HostApi& api, const api::IpAllocation& allocation);
 
