@@ -9,24 +9,37 @@ kube::ObjectKey cluster_of(const api::IpAllocation& allocation) {
   return {allocation.owner->namespace_name, allocation.owner->cluster};
 }
 
-void AddressIndex::put(const api::IpAllocation& allocation) {
+kube::ObjectKey AddressIndex::put(const api::IpAllocation& allocation) {
   const kube::ObjectKey cluster = cluster_of(allocation);
-  if (cluster.name.empty()) {
-    return;
-  }
   const std::lock_guard lock(mutex_);
-  by_cluster_[cluster][allocation.address] = allocation;
+  // A watch that was away for a while shows only what an address is now: its record may
+  // have been deleted and made again for somebody else.
+  kube::ObjectKey before = forget(allocation.address);
+  if (!cluster.name.empty()) {
+    by_cluster_[cluster][allocation.address] = allocation;
+    cluster_by_address_[allocation.address] = cluster;
+  }
+  return before == cluster ? kube::ObjectKey() : before;
 }
 
 void AddressIndex::erase(const api::IpAllocation& allocation) {
   const std::lock_guard lock(mutex_);
-  const auto at = by_cluster_.find(cluster_of(allocation));
-  if (at != by_cluster_.end()) {
-    at->second.erase(allocation.address);
-    if (at->second.empty()) {
-      by_cluster_.erase(at);
-    }
+  forget(allocation.address);
+}
+
+kube::ObjectKey AddressIndex::forget(const IpAddress& address) {
+  const auto known = cluster_by_address_.find(address);
+  if (known == cluster_by_address_.end()) {
+    return {};
   }
+  kube::ObjectKey cluster = known->second;
+  cluster_by_address_.erase(known);
+  const auto at = by_cluster_.find(cluster);
+  at->second.erase(address);
+  if (at->second.empty()) {
+    by_cluster_.erase(at);
+  }
+  return cluster;
 }
 
 void AddressIndex::set_synced() {

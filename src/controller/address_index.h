@@ -16,8 +16,9 @@ kube::ObjectKey cluster_of(const api::IpAllocation& allocation);
 
 class AddressIndex {
  public:
-  // For the handlers of the allocator.
-  void put(const api::IpAllocation& allocation);
+  // For the handlers of the allocator. put() tells which other Vk8s had the address until
+  // now; "" = none.
+  kube::ObjectKey put(const api::IpAllocation& allocation);
   void erase(const api::IpAllocation& allocation);
   // All that there was at the start has been put.
   void set_synced();
@@ -27,9 +28,12 @@ class AddressIndex {
   std::vector<api::IpAllocation> of_cluster(const kube::ObjectKey& cluster) const;
 
  private:
+  kube::ObjectKey forget(const IpAddress& address);
+
   mutable std::mutex mutex_;
   // Guarded by mutex_.
   std::map<kube::ObjectKey, std::map<IpAddress, api::IpAllocation>> by_cluster_;
+  std::map<IpAddress, kube::ObjectKey> cluster_by_address_;
   bool synced_ = false;
 };
 

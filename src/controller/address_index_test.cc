@@ -33,6 +33,23 @@ TEST(AddressIndex, KnowsTheAddressesOfEachCluster) {
   EXPECT_EQ(index.of_cluster({"team-a", "demo"}).size(), 1U);
 }
 
+TEST(AddressIndex, KnowsAnAddressOfOneClusterOnly) {
+  AddressIndex index;
+  index.put(allocation("10.1.0.1", "demo"));
+  index.put(allocation("10.1.0.2", "demo"));
+  EXPECT_EQ(index.put(allocation("10.1.0.1", "demo")), kube::ObjectKey());
+  // What happened in between was missed.
+  EXPECT_EQ(index.put(allocation("10.1.0.1", "other")), (kube::ObjectKey{"team-a", "demo"}));
+  EXPECT_EQ(index.of_cluster({"team-a", "demo"}).size(), 1U);
+  EXPECT_EQ(index.of_cluster({"team-a", "other"}).size(), 1U);
+  api::IpAllocation reservation = allocation("10.1.0.2", "demo");
+  reservation.owner.reset();
+  index.put(reservation);
+  EXPECT_TRUE(index.of_cluster({"team-a", "demo"}).empty());
+  index.erase(allocation("10.1.0.1", "other"));
+  EXPECT_TRUE(index.of_cluster({"team-a", "other"}).empty());
+}
+
 TEST(AddressIndex, LeavesOutWhatIsOfNoCluster) {
   AddressIndex index;
   index.put(allocation("10.1.0.1", ""));

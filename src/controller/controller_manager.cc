@@ -71,7 +71,9 @@ ipmanager::Allocator::Handlers ControllerManager::address_handlers() {
     }
   };
   out.on_allocation = [this, wake_owner](const api::IpAllocation& allocation) {
-    address_index_.put(allocation);
+    if (kube::ObjectKey former = address_index_.put(allocation); !former.name.empty()) {
+      queue_.add(former);
+    }
     reserve_if_outside(allocation);
     wake_owner(allocation);
   };
