@@ -63,6 +63,7 @@ void AllocateOperation::answer(Result<api::IpAllocation> result) {
 }
 
 void AllocateOperation::fail_with(Error error) {
+  error = as_answer(std::move(error));
   const std::string what = request_.owner ? request_.owner->to_string() : "nobody";
   answer(tl::unexpected<Error>(
       request_.address

@@ -64,6 +64,12 @@ inline kube::ObjectKey key_of(const IpAddress& address) {
   return {.namespace_name = {}, .name = api::allocation_name(address)};
 }
 
+// That the API server has not answered in time is that it is away, to whoever asks.
+inline Error as_answer(Error error) {
+  return error.code() == Errc::kTimeout ? Error(Errc::kUnavailable, error.message())
+                                        : std::move(error);
+}
+
 inline Error written_since(const api::IpAllocation& live) {
   return {Errc::kConflict, fmt::format("it has been written to since: its resourceVersion is {}",
                                        live.resource_version)};

@@ -230,6 +230,9 @@ TEST_F(AllocatorTest, SaysThatTheApiServerIsAway) {
       [](const kube::FakeRequest&) { return Error(Errc::kUnavailable, "connection refused"); });
   EXPECT_EQ(code_of(allocate(replica, request_of(owner("p")))), Errc::kUnavailable);
   EXPECT_EQ(release(replica, "10.1.0.1")->error().code(), Errc::kUnavailable);
+  server_.set_hook([](const kube::FakeRequest&) { return Error(Errc::kTimeout, "no answer"); });
+  EXPECT_EQ(code_of(allocate(replica, request_of(owner("p")))), Errc::kUnavailable);
+  EXPECT_EQ(release(replica, "10.1.0.1")->error().code(), Errc::kUnavailable);
   server_.set_hook(nullptr);
   EXPECT_TRUE(*allocate(replica, request_of(owner("p"))));
 }

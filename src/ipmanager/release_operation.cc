@@ -67,7 +67,8 @@ void ReleaseOperation::start() {
 }
 
 void ReleaseOperation::abort(Error error) {
-  answer(tl::unexpected<Error>(std::move(error).context("release {}", address_.to_string())));
+  answer(tl::unexpected<Error>(
+      as_answer(std::move(error)).context("release {}", address_.to_string())));
 }
 
 void ReleaseOperation::answer(Status status) {
