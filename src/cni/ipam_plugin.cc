@@ -153,7 +153,8 @@ Result<std::string> IpamPlugin::add_wanted(const Invocation& invocation, const P
   record.network = config.name;
   record.pod = pod;
   record.netns = invocation.netns;
-  const Placement placement = VK8S_TRY(place(record.address, VK8S_TRY(parse_ranges(config))));
+  const Placement placement =
+      VK8S_TRY(place(record.address, VK8S_TRY(parse_ranges(config)), config.is_gateway_bridge));
   JsonArray routes = VK8S_TRY(routes_for(record.address, config));
   record.netns_inode = VK8S_TRY_CONTEXT(netns_inode(record.netns), "CNI_NETNS");
   const ClaimAnswer answer =

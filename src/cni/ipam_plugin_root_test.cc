@@ -224,6 +224,25 @@ TEST_F(IpamPluginRootTest, GivesAddressesBehindABridgeInEveryVersion) {
   }
 }
 
+TEST_F(IpamPluginRootTest, RefusesAnAddressBehindABridgeThatIsAnotherGatewayOnEachNode) {
+  testing::ClaimServer server(socket_);
+  server.set_owner(kAddress, kPod.to_string());
+  const Container own = container("own");
+  Json of_this_node = bridge_config("1.1.0", kAddress);
+  of_this_node.get_object()["ipam"].get_object()["ranges"] =
+      JsonArray{JsonArray{JsonObject{{"subnet", "10.1.5.0/24"}}}};
+  const Answer refused = runtime_->call(Verb::kAdd, own, of_this_node);
+  EXPECT_EQ(refused.code(), 7);
+  EXPECT_THAT(refused.message(), HasSubstr("a bridge with isGateway"));
+  EXPECT_THAT(recorded(), IsEmpty());
+  EXPECT_TRUE(runtime_->call(Verb::kDel, own, of_this_node).ok());
+  of_this_node.get_object()["isGateway"] = false;
+  const Answer added = runtime_->call(Verb::kAdd, own, of_this_node);
+  EXPECT_TRUE(added.ok()) << added.message() << added.words;
+  EXPECT_EQ(added.address(), "10.1.200.7/16");
+  EXPECT_TRUE(runtime_->call(Verb::kDel, own, of_this_node).ok());
+}
+
 TEST_F(IpamPluginRootTest, GivesAnAddressToOneOfTwoContainers) {
   testing::ClaimServer server(socket_);
   server.set_owner(kAddress, kPod.to_string());

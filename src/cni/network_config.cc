@@ -83,6 +83,13 @@ Status read_ipam(const Json& ipam, NetworkConfig& out) {
   return read_path(ipam, "store", out.store);
 }
 
+// isDefaultGateway is isGateway and more.
+bool is_gateway_bridge(const Json& document) {
+  return base::get_string(document, "type") == "bridge" &&
+         (base::get_bool(document, "isGateway").value_or(false) ||
+          base::get_bool(document, "isDefaultGateway").value_or(false));
+}
+
 Status read_annotations(NetworkConfig& out) {
   const Json* runtime = member(out.document, "runtimeConfig");
   const JsonObject* all = runtime == nullptr ? nullptr : runtime->if_object();
@@ -215,6 +222,7 @@ Result<NetworkConfig> parse_network_config(std::string_view text) {
   }
   VK8S_TRY(read_ipam(*ipam, out));
   VK8S_TRY(read_annotations(out));
+  out.is_gateway_bridge = is_gateway_bridge(out.document);
   return out;
 }
 
@@ -239,7 +247,8 @@ Result<std::vector<AddressRange>> parse_ranges(const NetworkConfig& config) {
   return out;
 }
 
-Result<Placement> place(const IpAddress& address, const std::vector<AddressRange>& ranges) {
+Result<Placement> place(const IpAddress& address, const std::vector<AddressRange>& ranges,
+                        bool is_gateway_bridge) {
   const AddressRange* around = nullptr;
   const AddressRange* beside = nullptr;
   for (const AddressRange& range : ranges) {
@@ -252,6 +261,13 @@ Result<Placement> place(const IpAddress& address, const std::vector<AddressRange
   }
   if (around != nullptr) {
     return Placement{.prefix_length = around->subnet.prefix_length(), .gateway = around->gateway};
+  }
+  if (beside != nullptr && is_gateway_bridge) {
+    return fail(Errc::kInvalidArgument,
+                "address {} lies outside {}, and the plugin in front is a bridge with isGateway: "
+                "its gateway would be another one on each node. Give all nodes one subnet with a "
+                "rangeStart and rangeEnd each, a bridge without isGateway, or ptp",
+                address.to_string(), beside->subnet.to_string());
   }
   if (beside != nullptr) {
     return place_beside(address, *beside);

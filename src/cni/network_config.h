@@ -47,7 +47,9 @@ struct NetworkConfig {
   // Whether the plugin in front hands annotations on; a pod may have none.
   bool has_annotations = false;
   std::optional<std::string> wanted_address;  // of the pod, as its annotation says it
-  Json document;                              // all of it, as it came
+  // The plugin in front is a bridge that takes the gateway's address itself.
+  bool is_gateway_bridge = false;
+  Json document;  // all of it, as it came
 };
 
 // kInvalidArgument names the field; kUnsupported: another version of the specification.
@@ -76,8 +78,11 @@ struct Placement {
 // In a range's subnet: its mask and gateway. Elsewhere: the longest prefix that holds
 // both the address and the gateway of the first range of its family, so that both
 // are of one network and neither is its first or last address. Refused is an address
-// that the delegate may give to another pod, or that is the node's own.
-Result<Placement> place(const IpAddress& address, const std::vector<AddressRange>& ranges);
+// that the delegate may give to another pod, or that is the node's own; and, behind a
+// bridge that is the gateway, one that lies in no range's subnet: such a bridge takes the
+// prefix for its own, so that it would answer for the pods of all other nodes.
+Result<Placement> place(const IpAddress& address, const std::vector<AddressRange>& ranges,
+                        bool is_gateway_bridge);
 
 // ipam.routes, of the address's family; each as it came.
 Result<JsonArray> routes_for(const IpAddress& address, const NetworkConfig& config);

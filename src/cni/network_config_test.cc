@@ -37,10 +37,11 @@ std::string message(const Result<T>& result) {
   return result ? "taken" : result.error().message();
 }
 
-std::string placed(std::string_view address, std::string_view ipam) {
+std::string placed(std::string_view address, std::string_view ipam,
+                   bool is_gateway_bridge = false) {
   const auto ranges = parse_ranges(with_ipam(ipam));
   EXPECT_TRUE(ranges) << ranges.error().message();
-  const auto place_found = place(*IpAddress::parse(address), *ranges);
+  const auto place_found = place(*IpAddress::parse(address), *ranges, is_gateway_bridge);
   return place_found ? fmt::format("{}/{} via {}", address, place_found->prefix_length,
                                    place_found->gateway.to_string())
                      : place_found.error().message();
@@ -121,6 +122,27 @@ TEST(NetworkConfig, TakesMaskAndGatewayOfTheSubnetThatHoldsTheAddress) {
   constexpr std::string_view kShared = R"({"subnet": "10.1.0.0/16", "rangeStart": "10.1.1.0",
                                            "rangeEnd": "10.1.1.255", "gateway": "10.1.0.254"})";
   EXPECT_EQ(placed("10.1.2.7", kShared), "10.1.2.7/16 via 10.1.0.254");
+}
+
+TEST(NetworkConfig, RefusesAnAddressWhoseGatewayABridgeWouldHaveOnEachNodeAnew) {
+  constexpr std::string_view kNode = R"({"ranges": [[{"subnet": "10.1.5.0/24"}]]})";
+  EXPECT_THAT(placed("10.1.200.7", kNode, true),
+              HasSubstr("address 10.1.200.7 lies outside 10.1.5.0/24, and the plugin in front is a "
+                        "bridge with isGateway"));
+  constexpr std::string_view kShared = R"({"subnet": "10.1.0.0/16", "rangeStart": "10.1.1.0",
+                                           "rangeEnd": "10.1.1.255"})";
+  EXPECT_EQ(placed("10.1.200.7", kShared, true), "10.1.200.7/16 via 10.1.0.1");
+
+  const auto with = [](std::string_view in_front) {
+    return config_of(
+        fmt::format(R"({{"cniVersion": "1.0.0", "name": "n", "ipam": {{}}, {}}})", in_front));
+  };
+  EXPECT_TRUE(with(R"("type": "bridge", "isGateway": true)").is_gateway_bridge);
+  EXPECT_TRUE(with(R"("type": "bridge", "isDefaultGateway": true)").is_gateway_bridge);
+  EXPECT_FALSE(with(R"("type": "bridge", "isGateway": false)").is_gateway_bridge);
+  EXPECT_FALSE(with(R"("type": "bridge", "isGateway": "yes")").is_gateway_bridge);
+  EXPECT_FALSE(with(R"("type": "bridge")").is_gateway_bridge);
+  EXPECT_FALSE(with(R"("type": "ptp", "isGateway": true)").is_gateway_bridge);
 }
 
 TEST(NetworkConfig, RefusesAnAddressThatTheDelegateMayGiveToAnotherPod) {
