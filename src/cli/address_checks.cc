@@ -97,6 +97,9 @@ class Checks {
     for (const HeldAddress& each : records_.held) {
       check_held(each);
     }
+    for (const CalicoAddress& each : records_.calico) {
+      check_calico(each);
+    }
     return std::move(found_);
   }
 
@@ -117,17 +120,23 @@ class Checks {
       add(warn(fmt::format("Vk8s {}/{}", key.namespace_name, key.name), trouble,
                "its addresses are left as they are: see whether this program is of its version"));
     }
+    if (!records_.calico_trouble.empty()) {
+      add(warn("IPAMBlocks", records_.calico_trouble,
+               "what Calico has is not compared: ask for the right to list them"));
+    }
     for (const std::string& trouble : records_.unreadable_nodes) {
       add(warn("Node", trouble, "see whether what serves vk8s-ipam on it is of this version"));
     }
   }
 
-  void check_pool(const api::IpAllocation& allocation) {
+  bool is_in_pool(const IpAddress& address) const {
     const auto& pools = records_.pools.items;
-    const bool inside = std::any_of(pools.begin(), pools.end(), [&](const api::IpPool& pool) {
-      return pool.addresses.contains(allocation.address);
-    });
-    if (!inside) {
+    return std::any_of(pools.begin(), pools.end(),
+                       [&](const api::IpPool& pool) { return pool.addresses.contains(address); });
+  }
+
+  void check_pool(const api::IpAllocation& allocation) {
+    if (!is_in_pool(allocation.address)) {
       add(warn(allocation.address.to_string(),
                fmt::format("has {}, and lies outside every pool", holder_of(allocation)),
                "it stays with its owner; enlarge a VNodeIPPool, or remove the owner"));
@@ -253,6 +262,34 @@ class Checks {
             "serves vk8s-ipam there"));
   }
 
+  // Calico's records are Calico's: nothing of this is repaired here.
+  void check_calico(const CalicoAddress& each) {
+    const api::IpAllocation* allocation = index_.allocation(each.address);
+    const auto address = IpAddress::parse(each.address);
+    if (allocation == nullptr) {
+      if (address && is_in_pool(*address)) {
+        add(bad(each.address,
+                fmt::format("is of a VNodeIPPool, and Calico has given it to {}", each.holder),
+                "IPReservation vk8s-reservation keeps Calico's IPAM off: see whether the "
+                "controller runs, then delete that pod"));
+      }
+      return;
+    }
+    const bool is_owner = allocation->owner && allocation->owner->to_string() == each.pod;
+    if (!is_owner) {
+      add(bad(
+          each.address,
+          fmt::format("has {}, and Calico has given it to {}", holder_of(*allocation), each.holder),
+          "delete that pod; its owner's starts once Calico has taken the address back"));
+    } else if (index_.pod(each.pod) == nullptr) {
+      add(warn(each.address,
+               fmt::format("is still with {} for Calico, and that is gone", each.holder),
+               fmt::format("Calico takes it back by itself; if it stays: calicoctl ipam release "
+                           "--ip={}",
+                           each.address)));
+    }
+  }
+
   const AddressRecords& records_;
   Index index_;
   std::vector<AddressFinding> found_;
@@ -302,6 +339,37 @@ std::vector<HeldAddress> parse_held_addresses(const Json& node,
     if (!held.address.empty()) {
       out.push_back(std::move(held));
     }
+  }
+  return out;
+}
+
+std::vector<CalicoAddress> parse_calico_block(const Json& block) {
+  std::vector<CalicoAddress> out;
+  const auto cidr = Cidr::parse(base::get_string(block, "spec.cidr").value_or(""));
+  const JsonArray* allocations = base::get_array(block, "spec.allocations");
+  const JsonArray* attributes = base::get_array(block, "spec.attributes");
+  if (!cidr || allocations == nullptr || base::get_bool(block, "spec.deleted").value_or(false)) {
+    return out;
+  }
+  for (std::size_t i = 0; i < allocations->size(); ++i) {
+    const auto address = cidr->network().plus(i);
+    if (!address || !cidr->contains(*address)) {
+      break;
+    }
+    if (!(*allocations)[i].is_int64()) {
+      continue;
+    }
+    const std::int64_t index = (*allocations)[i].get_int64();
+    const bool is_known = attributes != nullptr && index >= 0 &&
+                          static_cast<std::uint64_t>(index) < attributes->size();
+    const Json attribute = is_known ? (*attributes)[static_cast<std::size_t>(index)] : Json();
+    CalicoAddress each{address->to_string(), "", "handle " + clean_field(attribute, "handle_id")};
+    if (const std::string pod = clean_field(attribute, "secondary.pod"); !pod.empty()) {
+      each.pod = clean_field(attribute, "secondary.namespace") + "/" + pod;
+      each.holder =
+          fmt::format("pod {} on node {}", each.pod, clean_field(attribute, "secondary.node"));
+    }
+    out.push_back(std::move(each));
   }
   return out;
 }

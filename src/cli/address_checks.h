@@ -35,6 +35,15 @@ struct HeldAddress {
 std::vector<HeldAddress> parse_held_addresses(const Json& node,
                                               std::vector<std::string>& unreadable);
 
+// An address that Calico's own IPAM says somebody has.
+struct CalicoAddress {
+  std::string address;
+  std::string pod;     // "team-a/web-0"; "" = no pod's
+  std::string holder;  // for people: "pod team-a/web-0 on node host-1"
+};
+// Of an IPAMBlock; nothing of one that is going, or cannot be read.
+std::vector<CalicoAddress> parse_calico_block(const Json& block);
+
 struct AddressRecords {
   Readable<ListedAllocation> allocations;
   Readable<api::IpPool> pools;
@@ -44,6 +53,8 @@ struct AddressRecords {
   std::vector<AddressedPod> pods;
   std::vector<HeldAddress> held;
   std::vector<std::string> unreadable_nodes;
+  std::vector<CalicoAddress> calico;
+  std::string calico_trouble;  // why there may be more; "" = these are all
 };
 
 // What can be done about a finding without harm: everything it touches is conditional

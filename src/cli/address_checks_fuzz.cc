@@ -16,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (cli::HeldAddress& held : cli::parse_held_addresses(*document, records.unreadable_nodes)) {
       records.held.push_back(std::move(held));
     }
+    records.calico = cli::parse_calico_block(*document);
     records.pods.push_back(cli::parse_addressed_pod(*document));
     records.allocations = cli::parse_allocations({*document});
     records.pools = cli::parse_pools({*document});

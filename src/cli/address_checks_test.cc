@@ -236,6 +236,38 @@ TEST_F(AddressChecksTest, RepairsNothingThatHasChangedMeanwhile) {
   EXPECT_NE(allocation("10.1.0.3"), nullptr);
 }
 
+TEST_F(AddressChecksTest, ComparesWhatCalicoHas) {
+  const kube::Resource blocks{"crd.projectcalico.org", "v1", "ipamblocks", "IPAMBlock", false};
+  const auto put_block = [&](const std::string& allocations) {
+    host_.put(blocks, json(R"({"metadata":{"name":"10-1-0-0-29"},"spec":{"cidr":"10.1.0.0/29",
+        "allocations":)" + allocations +
+                           R"(,"attributes":[
+        {"handle_id":"a","secondary":{"namespace":"research","pod":"m-0","node":"host-1"}},
+        {"handle_id":"b","secondary":{"namespace":"x","pod":"web-0","node":"host-2"}},
+        {"handle_id":"vxlan-tunnel-addr-host-1"}]}})"));
+  };
+  put_block("[null,null,null,0,null,null,null,null]");
+  EXPECT_THAT(findings(), IsEmpty()) << "it has given the node its own";
+  put_block("[2,null,null,1,1,2,null,null,1]");
+  EXPECT_THAT(findings({"--repair"}),
+              ElementsAre(AllOf(HasSubstr("FAIL 10.1.0.3: has pod research/m-0"),
+                                HasSubstr("Calico has given it to pod x/web-0 on node host-2")),
+                          HasSubstr("FAIL 10.1.0.4: is of a VNodeIPPool, and Calico has given it "
+                                    "to pod x/web-0 on node host-2"),
+                          HasSubstr("FAIL 10.1.0.5: is of a VNodeIPPool, and Calico has given it "
+                                    "to handle vxlan-tunnel-addr-host-1")));
+  EXPECT_FALSE(base::get_bool(*allocation("10.1.0.3"), "spec.releasing"));
+  put_block("[null,null,null,0,null,null,null,null]");
+  remove(resources::kPod, "research", "m-0");
+  put_node("[]");
+  EXPECT_THAT(findings(),
+              ElementsAre(AllOf(HasSubstr("WARN 10.1.0.3: is still with pod research/m-0"),
+                                HasSubstr("that is gone"))));
+  host_.fail_next("list", blocks, Error(Errc::kForbidden, "no right"));
+  EXPECT_THAT(findings(), ElementsAre(AllOf(HasSubstr("WARN IPAMBlocks: cannot be listed"),
+                                            HasSubstr("no right"))));
+}
+
 TEST_F(AddressChecksTest, PrintsFindingsWithTheirRemedy) {
   put_pod("none", "10.1.0.4", "");
   const Outcome outcome = run({"ip", "check"});

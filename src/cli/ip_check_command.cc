@@ -14,6 +14,21 @@ struct IpCheckFlags {
   bool repair = false;
 };
 
+const kube::Resource kIPAMBlock{"crd.projectcalico.org", "v1", "ipamblocks", "IPAMBlock", false};
+
+// Most hosts have no such kind.
+void read_calico(HostApi& api, AddressRecords& out) {
+  const auto blocks = api.list_all(kIPAMBlock, "");
+  if (!blocks && blocks.error().code() != Errc::kNotFound) {
+    out.calico_trouble = "cannot be listed: " + base::printable(blocks.error().message(), 512);
+  }
+  for (const Json& block : blocks.value_or(JsonArray())) {
+    for (CalicoAddress& each : parse_calico_block(block)) {
+      out.calico.push_back(std::move(each));
+    }
+  }
+}
+
 Result<AddressRecords> read_records(HostApi& api) {
   AddressRecords out;
   // In this order: who is looked for later may have come meanwhile, but has not gone.
@@ -24,6 +39,7 @@ Result<AddressRecords> read_records(HostApi& api) {
       out.held.push_back(std::move(held));
     }
   }
+  read_calico(api, out);
   for (const Json& pod : VK8S_TRY(api.list_all(kube::resources::kPod, ""))) {
     out.pods.push_back(parse_addressed_pod(pod));
   }
