@@ -1,8 +1,10 @@
 // Hosts with Calico's own IPAM: an annotation asks it for the address.
 //
 // A StatefulSet's new pod asks before the old one's address has been given back
-// (projectcalico/calico issue 4694) and hangs; so a pod is not made while Calico
-// still has the address with somebody.
+// (projectcalico/calico issue 4694) and hangs until kubelet tries again. So no
+// StatefulSet is made, nor scaled up from nothing, while Calico still has the address with
+// somebody. A pod that its StatefulSet makes again, be it after the controller has deleted
+// an outdated one, is left to kubelet; a condition says who has the address meanwhile.
 #pragma once
 
 #include <functional>
