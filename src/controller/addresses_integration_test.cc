@@ -336,6 +336,15 @@ TEST_F(AddressesOnApiServer, GivesEachNodeItsOwnAddress) {
   expect_nothing_left();
 }
 
+TEST_F(AddressesOnApiServer, FreesTheAddressesOfADeletedClusterOutOfTurn) {
+  const RunningController controller(*host_, nullptr, std::chrono::minutes(10));
+  ASSERT_TRUE(create(*host_, cluster("demo", true, "10.1.0.9")));
+  expect_phase(*host_, "demo", "Installing");
+  EXPECT_EQ(allocations(*host_).size(), 2U);
+  remove_cluster(*host_, "demo");
+  expect_nothing_left();
+}
+
 TEST_F(AddressesOnApiServer, TellsTheSecondWhyNotAndLetsItHaveTheAddressAfterwards) {
   const RunningController controller(*host_);
   ASSERT_TRUE(create(*host_, cluster("first", false, "10.1.0.9")));

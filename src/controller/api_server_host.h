@@ -142,9 +142,12 @@ class ApiServerHost {
 // The controller of a host while this lives.
 class RunningController {
  public:
-  explicit RunningController(ApiServerHost& host, kube::Client* client = nullptr) : host_(host) {
+  explicit RunningController(
+      ApiServerHost& host, kube::Client* client = nullptr,
+      std::chrono::milliseconds sweeper_period = std::chrono::milliseconds(300))
+      : host_(host) {
     ManagerOptions options;
-    options.sweeper.period = std::chrono::milliseconds(300);
+    options.sweeper.period = sweeper_period;
     host_.loop_thread().run([&] {
       manager_ = std::make_unique<ControllerManager>(host_.loop_thread().loop(),
                                                      client == nullptr ? host_.client() : *client,

@@ -191,11 +191,27 @@ void ControllerManager::begin_work() {
       [this](const kube::ObjectKey& key) { return reconcile(key); }, log_.child("worker"));
 }
 
+// Who wants its addresses next need not wait for their turn. This is asked again with each
+// of its pods that goes.
+void ControllerManager::sweep_if_gone(const kube::ObjectKey& cluster) {
+  if (world_.get(kube::resources::kVk8s, cluster)) {
+    return;
+  }
+  std::vector<IpAddress> addresses;
+  for (const api::IpAllocation& each : address_index_.of_cluster(cluster)) {
+    addresses.push_back(each.address);
+  }
+  if (!addresses.empty()) {
+    loop_.post([this, addresses] { sweeper_.look_at(addresses); });
+  }
+}
+
 Result<kube::ReconcileResult> ControllerManager::reconcile(const kube::ObjectKey& key) {
   if (key == kReservationKey) {
     VK8S_TRY(reservation_.ensure());
     return kube::ReconcileResult{kReservationInterval};
   }
+  sweep_if_gone(key);
   const auto start = std::chrono::steady_clock::now();
   const auto outcome = reconciler_.reconcile(key);
   metrics_.count_reconcile(outcome.has_value(), std::chrono::steady_clock::now() - start);

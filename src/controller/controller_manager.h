@@ -62,6 +62,7 @@ class ControllerManager {
   void wake_waiting();
   void wake_who_want_addresses();
   std::optional<ClaimedAddresses> claimed_addresses();
+  void sweep_if_gone(const kube::ObjectKey& cluster);
   Result<kube::ReconcileResult> reconcile(const kube::ObjectKey& key);
 
   EventLoop& loop_;

@@ -60,6 +60,14 @@ void Sweeper::stop() {
   end_timer_.cancel();
   round_.reset();
   crowded_since_.clear();
+  urgent_.clear();
+}
+
+void Sweeper::look_at(const std::vector<IpAddress>& addresses) {
+  if (is_running_ && !addresses.empty()) {
+    urgent_.insert(addresses.begin(), addresses.end());
+    wake(kSoon);
+  }
 }
 
 void Sweeper::wake(std::chrono::milliseconds delay) {
@@ -116,7 +124,21 @@ std::vector<api::IpAllocation> Sweeper::next_of_clusters() {
     }
     out.push_back(allocation);
   }
+  add_urgent(out);
   return out;
+}
+
+void Sweeper::add_urgent(std::vector<api::IpAllocation>& out) {
+  for (const api::IpAllocation& each : out) {
+    urgent_.erase(each.address);
+  }
+  for (const IpAddress& address : std::exchange(urgent_, {})) {
+    const auto held = allocator_.index().find(address);
+    if (held && held->allocation.owner && !held->allocation.owner->cluster_uid.empty() &&
+        !held->allocation.releasing) {
+      out.push_back(held->allocation);
+    }
+  }
 }
 
 std::vector<std::vector<api::IpAllocation>> Sweeper::find_crowded() {

@@ -12,7 +12,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "ipmanager/allocator.h"
 #include "ipmanager/pool_status.h"
@@ -41,12 +43,16 @@ class Sweeper {
 
   void start();
   void stop();
+  // Their Vk8s has gone, or a pod of it: they are looked at soon, and not in their turn.
+  void look_at(const std::vector<IpAddress>& addresses);
 
  private:
   void wake(std::chrono::milliseconds delay);
   void begin_round();
   void end_round(std::size_t acts);
   std::vector<api::IpAllocation> next_of_clusters();
+  // Without those that are in the list already.
+  void add_urgent(std::vector<api::IpAllocation>& out);
   std::vector<std::vector<api::IpAllocation>> find_crowded();
 
   Timers& timers_;
@@ -63,6 +69,7 @@ class Sweeper {
   Registration timer_;
   Timers::TimePoint due_;
   std::optional<IpAddress> cursor_;
+  std::set<IpAddress> urgent_;                              // out of turn
   std::map<std::string, Timers::TimePoint> crowded_since_;  // by owner
   std::unique_ptr<SweepRound> round_;
   Registration end_timer_;

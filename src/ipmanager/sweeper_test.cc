@@ -187,6 +187,29 @@ TEST_F(SweeperTest, ReleasesTheAddressesOfAClusterThatIsGoneOnceItsPodsAre) {
   EXPECT_EQ(state_of("10.1.0.7"), "free");
 }
 
+TEST_F(SweeperTest, LooksAtOnceAtWhatItIsToldHasGone) {
+  sweeper_.emplace(timers_, server_, allocator_, Log::silent(),
+                   SweeperOptions{.period = std::chrono::minutes(10), .clusters_a_round = 1});
+  sweeper_->start();
+  put_cluster("demo-1", "uid-1");
+  create("10.1.0.7", node_of("demo-1", "uid-1"));
+  create("10.1.0.9", node_of("demo-2", "uid-2"));
+  create("10.1.0.10", node_of("demo-3", "uid-3"));
+  create("10.1.0.11", owner("p"));
+  put_pod("demo-2-master-1-0", "10.1.0.9");
+  run(seconds(30));
+  ASSERT_EQ(state_of("10.1.0.9"), "taken");
+  sweeper_->look_at({ip("10.1.0.7"), ip("10.1.0.9"), ip("10.1.0.11"), ip("10.1.0.200")});
+  run(seconds(2));
+  EXPECT_EQ(state_of("10.1.0.9"), "taken") << "its pod is there";
+  remove_pod("demo-2-master-1-0");
+  sweeper_->look_at({ip("10.1.0.9")});
+  run(seconds(2));
+  EXPECT_EQ(state_of("10.1.0.9"), "free");
+  EXPECT_EQ(state_of("10.1.0.7"), "taken");
+  EXPECT_EQ(state_of("10.1.0.11"), "taken");
+}
+
 TEST_F(SweeperTest, TakesAVk8sOfAnotherUidForAnotherOne) {
   put_cluster("demo", "uid-2");
   create("10.1.0.7", node_of("demo", "uid-1"));
