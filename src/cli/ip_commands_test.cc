@@ -143,7 +143,7 @@ TEST_F(IpTest, ReserveForAPodOfACluster) {
   EXPECT_THAT(second.err, HasSubstr("has an address already: 10.1.0.3"));
   const Outcome other = run({"ip", "reserve", "10.1.0.5", "--for", "elsewhere/camera"});
   EXPECT_EQ(other.code, kExitUsage);
-  EXPECT_THAT(other.err, HasSubstr("VNodeIPPool edge, which elsewhere/camera may not use"));
+  EXPECT_THAT(other.err, HasSubstr("VNodeIPPool edge gives nothing to namespace elsewhere"));
 }
 
 TEST_F(IpTest, ReserveGivesAReservationToAPodOnce) {
@@ -174,6 +174,33 @@ TEST_F(IpTest, ReserveRefusesBadValuesNamingThem) {
     EXPECT_EQ(outcome.code, kExitUsage) << outcome.err;
     EXPECT_THAT(outcome.err, HasSubstr(message));
   }
+}
+
+TEST_F(IpTest, ReserveKeepsOnlyWhatAPoolMayGive) {
+  put_pool("edge", R"({"ranges":["10.1.0.0/24"]})");
+  put_pool("other", R"({"ranges":["10.2.0.0/29"],"gateway":"10.1.0.9"})");
+  Json leaving = *host_.peek(resources::kVNodeIPPool, {"", "other"});
+  leaving.at("metadata").as_object()["deletionTimestamp"] = "2026-05-01T09:00:00Z";
+  leaving.at("metadata").as_object()["finalizers"] = JsonArray{"x"};
+  host_.put(resources::kVNodeIPPool, leaving);
+  host_.put(resources::kNode, base::parse_json(R"({"metadata":{"name":"host-1"},
+      "spec":{"podCIDR":"10.1.0.128/26"}})")
+                                  .value());
+  const std::pair<const char*, const char*> cases[] = {
+      {"10.1.0.9", "is the gateway of VNodeIPPool other"},
+      {"10.1.0.130", "lies in 10.1.0.128/26, which Node host-1 gives to its pods"},
+      {"10.1.0.255", "is a network or broadcast address"},
+      {"10.2.0.3", "is being deleted"}};
+  for (const auto& [address, why] : cases) {
+    const Outcome outcome = run({"ip", "reserve", address});
+    EXPECT_EQ(outcome.code, kExitUsage);
+    EXPECT_THAT(outcome.err, HasSubstr(why));
+  }
+  EXPECT_EQ(run({"ip", "reserve", "10.1.0.10"}).code, kExitOk);
+  host_.fail_next("list", resources::kNode, Error(Errc::kForbidden, "no right"));
+  const Outcome blind = run({"ip", "reserve", "10.1.0.11"});
+  EXPECT_EQ(blind.code, kExitOk);
+  EXPECT_THAT(blind.err, HasSubstr("You may not list Nodes"));
 }
 
 TEST_F(IpTest, ReleaseMarksTheRecordAndNoLaterOne) {

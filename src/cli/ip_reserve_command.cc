@@ -3,8 +3,10 @@
 #include "api/vk8s.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "cli/clean_text.h"
 #include "cli/ip_verbs.h"
 #include "cli/verb.h"
+#include "ipmanager/pool_book.h"
 
 namespace vk8s::cli {
 namespace {
@@ -59,25 +61,51 @@ Status fill_in_cluster(HostApi& api, Owner& owner) {
   return {};
 }
 
-// The pool that has first claim on it.
-Result<std::string> find_pool(HostApi& api, const IpAddress& address, const Owner* owner) {
-  const Readable<api::IpPool> pools = VK8S_TRY(list_pools(api));
-  for (const api::IpPool& pool : pools.items) {
-    if (!pool.addresses.contains(address)) {
-      continue;
-    }
-    if (owner != nullptr && !pool.allows(owner->owner.namespace_name, owner->cluster_labels)) {
-      return fail(Errc::kInvalidArgument,
-                  "{} is of VNodeIPPool {}, which {} may not use: see its spec.namespaces and "
-                  "spec.clusterSelector",
-                  address.to_string(), pool.name, owner->owner.to_string());
-    }
-    return pool.name;
+// What the pools may give, as whoever gives addresses sees it.
+Result<ipmanager::PoolBook> read_pools(Session& session, HostApi& api) {
+  ipmanager::PoolBook out;
+  const auto pools = api.list_all(kube::resources::kVNodeIPPool, "");
+  if (!pools) {
+    return tl::unexpected<Error>(explain_missing_kind(pools.error(), "VNodeIPPool"));
   }
-  return fail(Errc::kInvalidArgument,
-              "{} is none that a VNodeIPPool may give (see 'kubectl vk8s ip pools -o wide'): "
-              "nobody would be given it, so there is nothing to reserve",
-              address.to_string());
+  for (const Json& pool : *pools) {
+    out.put_pool(pool);
+  }
+  const auto nodes = api.list_all(kube::resources::kNode, "");
+  if (!nodes && nodes.error().code() != Errc::kForbidden) {
+    return tl::unexpected<Error>(nodes.error());
+  }
+  if (!nodes) {
+    session.note(
+        "You may not list Nodes: whether one gives this address to its pods by itself is "
+        "not known.");
+  }
+  for (const Json& node : nodes.value_or(JsonArray())) {
+    out.put_node(clean_field(node, "metadata.name"), ipmanager::pod_networks_of(node));
+  }
+  return out;
+}
+
+// The pool that may give it.
+Result<std::string> find_pool(Session& session, HostApi& api, const IpAddress& address,
+                              const Owner* owner) {
+  const ipmanager::PoolBook book = VK8S_TRY(read_pools(session, api));
+  const ipmanager::PoolBook::Pool* holder = book.holder_of(address);
+  if (holder == nullptr) {
+    return fail(Errc::kInvalidArgument,
+                "{} is none that a VNodeIPPool may give ({}; see 'kubectl vk8s ip pools -o wide'): "
+                "nobody would be given it, so there is nothing to reserve",
+                address.to_string(), book.why_not(address));
+  }
+  ipmanager::AllocationRequest request;
+  if (owner != nullptr) {
+    request.owner = owner->owner;
+    request.cluster_labels = owner->cluster_labels;
+  }
+  if (const std::string refusal = holder->refusal(request); !refusal.empty()) {
+    return fail(Errc::kInvalidArgument, "{}: {}", address.to_string(), refusal);
+  }
+  return holder->pool.name;
 }
 
 Status refuse_second(HostApi& api, const api::IpOwner& owner) {
@@ -129,7 +157,7 @@ Status run_ip_reserve(Session& session, const IpReserveFlags& flags) {
     VK8S_TRY(refuse_second(api, owner->owner));
     wanted.owner = owner->owner;
   }
-  wanted.pool = VK8S_TRY(find_pool(api, wanted.address, owner ? &*owner : nullptr));
+  wanted.pool = VK8S_TRY(find_pool(session, api, wanted.address, owner ? &*owner : nullptr));
   auto created = api.create(kube::resources::kIPAllocation, api::to_json(wanted));
   if (!created && created.error().code() == Errc::kAlreadyExists) {
     created = VK8S_TRY(take_over(api, wanted, created.error()));

@@ -360,6 +360,13 @@ bool Allocator::is_in_pool(const IpAddress& address) const {
   return std::as_const(impl_->core.ledger).pools().holder_of(address) != nullptr;
 }
 
+Result<std::string> Allocator::pool_of(const IpAddress& address) const {
+  const PoolBook& pools = std::as_const(impl_->core.ledger).pools();
+  const PoolBook::Pool* holder = pools.holder_of(address);
+  return holder == nullptr ? fail(Errc::kNotFound, "{}", pools.why_not(address))
+                           : Result<std::string>(holder->pool.name);
+}
+
 Result<std::vector<IpAddress>> Allocator::list_free(const std::string& pool,
                                                     std::size_t most) const {
   return impl_->core.ledger.list_free(pool, most);

@@ -103,8 +103,10 @@ class Allocator {
   std::vector<api::IpAllocation> list() const;
   // By age: the earlier has first claim. What could not be read has no ranges.
   std::vector<api::IpPool> pools() const;
-  // Whether a pool may give it, or would, if nobody had it.
+  // Whether a pool may give it, or would, if nobody had it; and which. kNotFound says why
+  // none may.
   bool is_in_pool(const IpAddress& address) const;
+  Result<std::string> pool_of(const IpAddress& address) const;
   // At most so many addresses that nobody has, of one pool or ("") of all, in order.
   Result<std::vector<IpAddress>> list_free(const std::string& pool, std::size_t most) const;
 

@@ -45,14 +45,6 @@ JsonObject free_json(const IpAddress& address, const std::string& pool) {
   return out;
 }
 
-// "" = of none that is known.
-std::string pool_of(const std::vector<api::IpPool>& pools, const IpAddress& address) {
-  const auto found = std::find_if(pools.begin(), pools.end(), [&](const api::IpPool& pool) {
-    return pool.addresses.contains(address);
-  });
-  return found == pools.end() ? std::string() : found->name;
-}
-
 api::IpOwner owner_of(const RestRequest& request) {
   return {.namespace_name = request.pod_namespace, .pod = request.pod};
 }
@@ -221,17 +213,15 @@ void RestApi::show_one(const JobPtr& job) {
       items.push_back(to_rest_json(*found));
     }
   } else {
-    const std::string pool = pool_of(allocator_.pools(), *request.address);
-    if (pool.empty()) {
-      job->refuse({.status = 404,
-                   .message = fmt::format("no pool holds {}", request.address->to_string()),
-                   .field = "pod_ip"});
+    const auto pool = allocator_.pool_of(*request.address);
+    if (!pool) {
+      job->refuse({.status = 404, .message = pool.error().message(), .field = "pod_ip"});
       return;
     }
     const bool is_of_somebody =
         request.status || !(request.pod + request.pod_namespace + request.namespace_name).empty();
-    if (!is_of_somebody && (request.pool.empty() || request.pool == pool)) {
-      items.push_back(free_json(*request.address, pool));
+    if (!is_of_somebody && (request.pool.empty() || request.pool == *pool)) {
+      items.push_back(free_json(*request.address, *pool));
     }
   }
   job->reply(list_response(std::move(items), std::nullopt));
@@ -356,8 +346,7 @@ void RestApi::show_free(const JobPtr& job) {
                  .field = pool.empty() ? "" : "pool"});
   } else {
     job->reply(json_response(
-        200, free_json(found->front(),
-                       pool.empty() ? pool_of(allocator_.pools(), found->front()) : pool)));
+        200, free_json(found->front(), allocator_.pool_of(found->front()).value_or(pool))));
   }
 }
 
@@ -368,10 +357,9 @@ void RestApi::list_free(const JobPtr& job) {
     fail(job, found.error());
     return;
   }
-  const std::vector<api::IpPool> pools = allocator_.pools();
   JsonArray items;
   for (const IpAddress& address : *found) {
-    items.push_back(free_json(address, pool.empty() ? pool_of(pools, address) : pool));
+    items.push_back(free_json(address, allocator_.pool_of(address).value_or(pool)));
   }
   job->reply(list_response(std::move(items), std::nullopt));
 }

@@ -285,6 +285,20 @@ TEST_F(RestListTest, ShowsOneAddressThoughItIsFree) {
   EXPECT_THAT(say("GET", "/api/ip?pod_ip=10.9.0.1"), HasSubstr("404"));
 }
 
+TEST_F(RestListTest, ShowsNoAddressAsFreeThatNobodyWouldBeGiven) {
+  server_.put(resources::kVNodeIPPool,
+              pool_object("other", {"10.2.0.0/24"}, JsonObject{{"gateway", "10.1.0.5"}}));
+  server_.put(resources::kNode, base::parse_json(R"({"metadata":{"name":"host-1"},
+      "spec":{"podCIDRs":["10.2.0.0/25"]}})")
+                                    .value());
+  run();
+  EXPECT_THAT(say("GET", "/api/ip?pod_ip=10.1.0.5"),
+              AllOf(HasSubstr("404"), HasSubstr("10.1.0.5 is the gateway of VNodeIPPool other")));
+  EXPECT_THAT(say("GET", "/api/ip?pod_ip=10.2.0.9"),
+              AllOf(HasSubstr("404"), HasSubstr("which Node host-1 gives to its pods")));
+  EXPECT_THAT(say("GET", "/api/ip?pod_ip=10.2.0.129"), HasSubstr(R"("pool":"other")"));
+}
+
 TEST_F(RestListTest, ShowsFreeOnes) {
   EXPECT_EQ(say("GET", "/api/free-ip"),
             R"(200 {"pod_ip":"10.1.0.1","status":"free","pool":"edge"})");
