@@ -8,6 +8,8 @@
 #   integration  a real kube-apiserver and etcd, Helm (built first if need be); schemathesis, if it
 #                is installed (tests/openapi)
 #   root         namespaces, mounts, cgroups
+#   long         integration tests that take many minutes: 100,000 random operations on addresses, an
+#                API server that is away for more than a minute
 #   e2e          clusters in a cluster, by the release programs and images (built first if need be)
 #   versions     e2e of the Kubernetes versions beside the default (minutes to build the first time)
 #   tsan         unit and integration, built with the thread sanitizer
@@ -19,7 +21,7 @@
 #                since 1970)
 #
 # Environment: VK8S_PRESET (default dev; of full: asan-ubsan) and VK8S_BUILD_DIR (default
-# build/<preset>) of unit, integration and root; VK8S_E2E_VERSIONS, Kubernetes versions of e2e
+# build/<preset>) of unit, integration, long and root; VK8S_E2E_VERSIONS, Kubernetes versions of e2e
 # beside the default one, as in "1.36 1.20"; VK8S_VM_MINUTES (default 25) for all of vm;
 # VK8S_FUZZ_SECONDS of each fuzz target (default 60).
 set -euo pipefail
@@ -68,7 +70,7 @@ build_tests() {
   if [[ $1 == e2e ]]; then
     build_release vk8s_e2e_e2e_test
     for version in $VERSIONS; do "$REPO/images/build.sh" "vnode-$version"; done
-  elif [[ $1 =~ ^(unit|integration|root)$ && ! -e $RESULTS/.built ]]; then
+  elif [[ $1 =~ ^(unit|integration|root|long)$ && ! -e $RESULTS/.built ]]; then
     phase "build ($PRESET)" "the log names the file that does not compile" \
       cmake_build "$BUILD_DIR" "$PRESET" "build ($PRESET)"
     touch "$RESULTS/.built"
@@ -78,7 +80,7 @@ build_tests() {
 prepare() {
   case $1 in
     unit) ;;
-    integration)
+    integration | long)
       "$REPO/upstream/build.sh" kubernetes etcd helm
       export_upstream kubernetes etcd helm
       VK8S_SCHEMATHESIS=$("$REPO/tests/openapi/install.sh" --print)
@@ -269,9 +271,9 @@ run_set() {
 parse() {
   while (($#)); do
     case $1 in
-      scripts | unit | integration | root | e2e | versions | tsan | vm | fuzz) LABELS+=("${BEFORE:-0} $1") ;;
+      scripts | unit | integration | long | root | e2e | versions | tsan | vm | fuzz) LABELS+=("${BEFORE:-0} $1") ;;
       full)
-        LABELS=("0 scripts" "0 unit" "0 integration" "0 root" "0 e2e" "0 tsan" "0 vm" "0 fuzz")
+        LABELS=("0 scripts" "0 unit" "0 integration" "0 long" "0 root" "0 e2e" "0 tsan" "0 vm" "0 fuzz")
         VERSIONS=$(other_versions)
         PRESET=${VK8S_PRESET:-asan-ubsan}
         COVERAGE=yes
@@ -287,7 +289,7 @@ parse() {
         exit
         ;;
       *) die "test.sh: '$1' is not a set of tests" \
-        "use scripts, unit, integration, root, e2e, versions, tsan, vm, fuzz or full" ;;
+        "use scripts, unit, integration, long, root, e2e, versions, tsan, vm, fuzz or full" ;;
     esac
     shift
   done

@@ -3,7 +3,7 @@
 # A module is a folder, a namespace and a library of one name: src/kube holds
 # namespace vk8s::kube and the target vk8s_kube. Every *.cc of the folder
 # belongs to it; *_test.cc become vk8s_NAME_test. A test's label is unit unless
-# its file ends in _integration_test.cc, _root_test.cc or _e2e_test.cc; each
+# its file ends in _integration_test.cc, _root_test.cc, _e2e_test.cc or _long_test.cc; each
 # label is a program of its own (vk8s_NAME_root_test, ...), run as one ctest.
 #
 # In the preset fuzz each *_fuzz.cc becomes a fuzz target, see vk8s_fuzz().
@@ -85,10 +85,10 @@ function(vk8s_module name)
     endforeach()
   endif()
 
-  foreach(label integration root e2e unit)
+  foreach(label integration root e2e long unit)
     set(files ${tests})
     if(label STREQUAL "unit")
-      list(FILTER files EXCLUDE REGEX "_(integration|root|e2e)_test\\.cc$")
+      list(FILTER files EXCLUDE REGEX "_(integration|root|e2e|long)_test\\.cc$")
       set(program vk8s_${name}_test)
     else()
       list(FILTER files INCLUDE REGEX "_${label}_test\\.cc$")
@@ -103,6 +103,8 @@ function(vk8s_module name)
       set(limit 600)
       if(label STREQUAL "e2e")
         set(limit 1800)
+      elseif(label STREQUAL "long")
+        set(limit 3600)
       endif()
       set_tests_properties(${program} PROPERTIES LABELS ${label} TIMEOUT ${limit})
     endif()
