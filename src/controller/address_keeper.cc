@@ -169,7 +169,7 @@ Result<IpAddress> AddressKeeper::allocate(const Cluster& cluster, const Wish& wi
   for (const api::IpAllocation& each : parts_.index.of_cluster(key_of(cluster))) {
     if (wish.address && each.owner->is_same(*request.owner) && !each.releasing &&
         each.address != *wish.address) {
-      VK8S_TRY(parts_.allocator.release(each.address, ipmanager::Expect::holder_of(each)));
+      VK8S_TRY(give_back(each));
     }
   }
   const auto kept = wish.kept();
@@ -274,6 +274,13 @@ Error AddressKeeper::explain_not_synced() {
                       served ? std::string() : ": " + served.error().message())};
 }
 
+// What has come to somebody else meanwhile is given back.
+Status AddressKeeper::give_back(const api::IpAllocation& allocation) {
+  Status released =
+      parts_.allocator.release(allocation.address, ipmanager::Expect::holder_of(allocation));
+  return !released && released.error().code() == Errc::kAlreadyExists ? Status() : released;
+}
+
 std::optional<Problem> AddressKeeper::release_left(const Cluster& cluster) {
   for (const api::IpAllocation& each : parts_.index.of_cluster(key_of(cluster))) {
     const api::IpOwner& owner = *each.owner;
@@ -283,9 +290,7 @@ std::optional<Problem> AddressKeeper::release_left(const Cluster& cluster) {
         parts_.world.get(kube::resources::kPod, {owner.namespace_name, owner.pod})) {
       continue;
     }
-    if (const Status released =
-            parts_.allocator.release(each.address, ipmanager::Expect::owner(owner));
-        !released) {
+    if (const Status released = give_back(each); !released) {
       return write_problem(released.error());
     }
     parts_.log.info("address given back", {{"node", owner.node},

@@ -46,6 +46,7 @@ class AddressKeeper final : public Addresses {
   Result<IpAddress> provide(const Cluster& cluster, const Wish& wish);
   Result<IpAddress> allocate(const Cluster& cluster, const Wish& wish);
   std::optional<api::IpAllocation> allocation_of(const Cluster& cluster, const Wish& wish);
+  Status give_back(const api::IpAllocation& allocation);
   void apply_method(Cluster& cluster, const std::vector<Wish>& wishes,
                     const Result<AddressMethod*>& method, Outcome& out);
   Status check(AddressMethod& method, const Cluster& cluster, const Wish& wish,

@@ -351,6 +351,22 @@ TEST_F(AddressKeeperTest, GivesBackWhatANodeHadOnceNothingOfItIsLeft) {
   EXPECT_FALSE(base::get_bool(stored(address_of(whole, "demo-master-1")), "spec.releasing"));
 }
 
+TEST_F(AddressKeeperTest, LeavesWhatHasComeToSomebodyElseMeanwhile) {
+  sync();
+  api::IpAllocation others;
+  others.address = IpAddress::parse("10.1.0.5").value();
+  others.owner = api::IpOwner{"team-b", "web-0", "", "", ""};
+  put(resources::kIPAllocation, api::to_json(others));
+  ASSERT_TRUE(knows("10.1.0.5"));
+  Cluster one = cluster("");
+  api::IpAllocation earlier = others;
+  earlier.owner = api::IpOwner{"team-a", "gone-0", "demo", "uid-demo", "gone"};
+  index_.put(earlier);
+  const auto problem = keeper_.release_left(one);
+  EXPECT_FALSE(problem) << "it is not the cluster's trouble: " << problem->message;
+  EXPECT_FALSE(base::get_bool(stored("10.1.0.5"), "spec.releasing"));
+}
+
 // Calico hosts: the method's word counts before a pod is made.
 class AddressKeeperOnCalico : public AddressKeeperTest {
  protected:
