@@ -4,8 +4,10 @@
 #
 #   upstream/build.sh [--from-release] [NAME...]
 #                                          all that a node of the default Kubernetes runs, or these;
-#                                          helm, which no node runs, only if it is named
+#                                          what no node runs (helm, Kubeflow's controllers) only if
+#                                          it is named
 #   upstream/build.sh --list [KUBERNETES]  the names of what a node of that Kubernetes ("1.36") runs
+#   upstream/build.sh --list training      those of the add-on "training"
 #   upstream/build.sh --print-dir NAME     the directory of NAME's programs (builds nothing)
 #   upstream/build.sh --print-version NAME its version, as in v1.37.2
 #
@@ -18,15 +20,27 @@ set -euo pipefail
 . "$REPO/upstream/debian.sh"
 . "$REPO/upstream/release.sh"
 
+# What no node runs.
+TRAINING=(kubeflow-trainer jobset training-operator)
+OPTIONAL=(helm "${TRAINING[@]}")
+
 HELM=helm.sh/helm/v3
+TRAINER=github.com/kubeflow/trainer/v2
+JOBSET=sigs.k8s.io/jobset
+TRAINING_OPERATOR=github.com/kubeflow/training-operator
 CONTAINERD=github.com/containerd/containerd/v2
 CNI=github.com/containernetworking/plugins
 # What of containerd's shim and CRI no node here uses.
 CONTAINERD_TAGS=no_btrfs,no_devmapper,no_zfs,no_tracing
 
-# names_of [KUBERNETES]: what a node of that version runs, by the table of releases.
+# names_of [KUBERNETES|training]: what a node of that version runs, by the table of releases, or what
+# an add-on does.
 names_of() {
   local names
+  if [[ ${1:-} == training ]]; then
+    printf '%s\n' "${TRAINING[@]}"
+    return
+  fi
   names=$(awk -v minor="${1:-}" '/^[0-9]/ && (minor == "" || $1 "" == minor) {
     for (i = 2; i <= NF; i++) print $i; exit }' "$REPO/upstream/releases")
   [[ -n $names ]] || die "Kubernetes '$1' is not in upstream/releases" \
@@ -52,6 +66,7 @@ describe() {
   if [[ -e $REPO/upstream/${name%-*}/go-$version.mod ]]; then
     FOLDER=${name%-*} MODFILE=go-$version.mod
   fi
+  if [[ $name == jobset ]]; then FOLDER=kubeflow-trainer; fi
   case $FOLDER in
     kubernetes-1.20 | containerd-1.6 | etcd-3.4)
       describe_debian "$name"
@@ -108,7 +123,22 @@ describe() {
       variables+=" -X $HELM/pkg/chartutil.k8sVersionMinor=${client%%.*}"
       PACKAGES=("$HELM/cmd/helm") PROGRAMS=(helm)
       ;;
-    *) die "upstream program '$name' is not known" "use one of: $(all_names) helm" ;;
+    kubeflow-trainer)
+      if [[ $name == jobset ]]; then
+        # Of the version that Trainer depends on.
+        VERSION=$(module_version "$JOBSET")
+        variables="-X $JOBSET/pkg/version.GitVersion=$VERSION"
+        PACKAGES=("$JOBSET") PROGRAMS=(jobset-controller-manager)
+      else
+        VERSION=$(module_version "$TRAINER")
+        PACKAGES=("$TRAINER/cmd/trainer-controller-manager") PROGRAMS=(trainer-controller-manager)
+      fi
+      ;;
+    training-operator)
+      VERSION=$(module_version "$TRAINING_OPERATOR")
+      PACKAGES=("$TRAINING_OPERATOR/cmd/training-operator.v1") PROGRAMS=(training-operator)
+      ;;
+    *) die "upstream program '$name' is not known" "use one of: $(all_names) ${OPTIONAL[*]}" ;;
   esac
   if [[ ${VK8S_FROM_RELEASE:-} ]]; then
     describe_release "$name"
