@@ -4,6 +4,7 @@
 #
 #   images/build.sh [--build-dir DIR] [--refresh] [NAME...]   all, or vnode controller registry busybox;
 #                                                             vnode-1.36: a node of that Kubernetes
+#   images/build.sh kubeflow-trainer jobset training-operator tensorflow    only when they are named
 #   images/build.sh [--build-dir DIR] --print-dir NAME        NAME's unpacked root file system
 #   images/build.sh [--build-dir DIR] --print-oci NAME        NAME's OCI layout
 #   images/build.sh --print-name NAME                         its name, as in vk8s/vnode:v1.37.2
@@ -12,9 +13,13 @@
 # --refresh makes the common base anew, with Debian's latest updates.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/image-store.sh"
+. "$REPO/scripts/python.sh"
 
 NAMES=(vnode controller registry busybox)
+OPTIONAL=(kubeflow-trainer jobset training-operator tensorflow)
 SUITE=bookworm
+# libstdc++ and libgomp are TensorFlow's and scikit-learn's; the rest of what they need comes with them.
+PYTHON_PACKAGES=python3,ca-certificates,libstdc++6,libgomp1
 
 # --- common base ---------------------------------------------------------------------------------
 
@@ -65,10 +70,11 @@ ensure_base() {
 
 # --- what goes into each image -------------------------------------------------------------------
 
-# kind_of NAME: which of NAMES it is. "vnode-1.36" is a vnode of another Kubernetes.
+# kind_of NAME: the folder of its Dockerfile. "vnode-1.36" is a vnode of another Kubernetes.
 kind_of() {
   case $1 in
     vnode-*) printf vnode ;;
+    kubeflow-trainer | jobset | training-operator) printf training ;;
     *) printf '%s' "$1" ;;
   esac
 }
@@ -78,8 +84,8 @@ programs_of() {
   case $(kind_of "$1") in
     vnode) printf '%s\n' vk8s-agent vk8s-ipam pause ;;
     controller) printf '%s\n' vk8s-controller vk8s-ip-manager vk8s-ip-node vk8s-ipam ;;
-    registry | busybox) ;;
-    *) die "image '$1' is not known" "use one of: ${NAMES[*]}" ;;
+    registry | busybox | training | tensorflow) ;;
+    *) die "image '$1' is not known" "use one of: ${NAMES[*]} ${OPTIONAL[*]}" ;;
   esac
 }
 
@@ -101,6 +107,7 @@ upstream_programs() {
   case $1 in
     vnode) "$REPO/upstream/build.sh" --list ;;
     vnode-*) "$REPO/upstream/build.sh" --list "${1#vnode-}" ;;
+    *) if [[ $(kind_of "$1") == training ]]; then printf '%s\n' "$1"; fi ;;
   esac
 }
 
@@ -111,14 +118,15 @@ upstream_directories() {
   done
 }
 
-# A node image is as its Kubernetes, the others as the project.
+# A node image is as its Kubernetes, one of an upstream program as that, the others as the project.
 version_of() {
   local programs
   case $(kind_of "$1") in
-    vnode)
+    vnode | training)
       mapfile -t programs < <(upstream_programs "$1")
       "$REPO/upstream/build.sh" --print-version "${programs[0]}"
       ;;
+    tensorflow) sed -n 's/^tensorflow-cpu==/v/p' "$REPO/images/tensorflow/requirements.in" ;;
     *) sed -n 's/^project(.* VERSION \([0-9.]*\).*/v\1/p' "$REPO/CMakeLists.txt" ;;
   esac
 }
@@ -127,7 +135,8 @@ version_of() {
 name_of() {
   case $1 in
     busybox) printf 'library/busybox:latest' ;;
-    *) printf 'vk8s/%s:%s' "$(kind_of "$1")" "$(version_of "$1")" ;;
+    vnode-*) printf 'vk8s/vnode:%s' "$(version_of "$1")" ;;
+    *) printf 'vk8s/%s:%s' "$1" "$(version_of "$1")" ;;
   esac
 }
 
@@ -138,13 +147,15 @@ image_directory() {
   for program in $(programs_of "$name"); do
     inputs+=("$(sha256sum <"$BUILD_DIR/bin/$program")")
   done
+  mapfile -t -O "${#inputs[@]}" inputs < <(upstream_directories "$name")
   if [[ $kind == vnode ]]; then
-    mapfile -t -O "${#inputs[@]}" inputs < <(upstream_directories "$name")
     inputs+=("$(sha256sum <"$REPO/images/pause.sh")")
   elif [[ $name == registry ]]; then
     inputs+=("$(candidate docker-registry)" "$(sha256sum <"$REPO/images/registry/config.yml")")
   elif [[ $name == busybox ]]; then
     inputs+=("$(candidate busybox-static)")
+  elif [[ $name == tensorflow ]]; then
+    inputs+=("$(sha256sum <"$REPO/images/tensorflow/requirements.txt")" "$PYTHON_PACKAGES")
   fi
   cd "$REPO/images/$kind"
   printf '%s' "$IMAGES/$name-$(hash_of Dockerfile "$(name_of "$name")" \
@@ -191,6 +202,23 @@ stage_busybox() (
   done
   printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >rootfs/etc/passwd
 )
+
+stage_training() {
+  local directory
+  directory=$(upstream_directories "$2")
+  cp -l "$directory"/* "$1/manager"
+}
+
+stage_tensorflow() {
+  find_python
+  debian_root "$PYTHON_PACKAGES" "$1/base.tar"
+  "$PYTHON" -m venv "$1/venv"
+  "$1/venv/bin/python" -m pip install --disable-pip-version-check --require-hashes --no-deps \
+    --only-binary :all: --no-compile --target "$1/python" -r "$REPO/images/tensorflow/requirements.txt"
+  # Headers are of no use without a compiler.
+  rm -rf "$1/venv" "$1/python/tensorflow/include"
+  find "$1/python" -name __pycache__ -prune -exec rm -rf {} +
+}
 
 # --- building ------------------------------------------------------------------------------------
 

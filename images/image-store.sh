@@ -26,3 +26,18 @@ image_tag() {
   local entry=${1##*/}
   printf 'localhost/vk8s/%s:%s' "${entry%-*}" "${entry##*-}"
 }
+
+# debian_root PACKAGES FILE: a Debian with these packages and without what only installing needs, as a
+# tar file.
+debian_root() {
+  # shellcheck disable=SC2016  # mmdebstrap's shell expands $1
+  # The pin: init-system-helpers would have usrmerge and with it all of Perl.
+  SOURCE_DATE_EPOCH=0 nice mmdebstrap --mode=root --variant=essential --include="$1" \
+    --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
+    --setup-hook='printf "Package: usrmerge\nPin: release *\nPin-Priority: -1\n" \
+      >"$1/etc/apt/preferences.d/no-usrmerge"' \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-include=/usr/share/doc/*/copyright' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --customize-hook="'$REPO/images/base/slim.sh' \"\$1\" '$REPO/images/base/not-needed'" \
+    bookworm "$2"
+}

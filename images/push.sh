@@ -3,7 +3,7 @@
 # "<registry>/vk8s/vnode@sha256:...", a line an image, in the order of the NAMEs.
 #
 #   images/push.sh [--build-dir DIR] [--cert-dir DIR] [--authfile FILE] [--plain-http]
-#                  [--pull-registry HOST] REGISTRY [NAME...]    all, or vnode controller registry busybox
+#                  [--pull-registry HOST] REGISTRY [NAME...]    as of images/build.sh
 #
 #   REGISTRY             host[:port][/path], without a scheme
 #   --cert-dir DIR       ca.crt, client.cert and client.key for the registry
