@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Renders the manifests of an add-on, as src/addons installs them, into the cache and prints the folder:
-# a folder for each component, addon.json and images.lock.json, which says what image of the site's
-# registry stands for which of upstream's.
+# Brings an add-on's images to a registry, renders its manifests as src/addons installs them into the
+# cache, and prints the folder: a folder for each component, addon.json and images.lock.json, which says
+# what image of the registry stands for which of upstream's.
 #
-#   addons/build.sh training
+#   addons/build.sh training [OPTION...] REGISTRY     options and REGISTRY as of images/push.sh
 #
 # The manifests are upstream's own, out of the Go modules that upstream/ pins; NAME/COMPONENT has our
-# changes. The images are built first (images/push.sh brings them to a registry).
+# changes.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 
@@ -32,23 +32,16 @@ module_folder() {
   go list -m -f '{{.Dir}}' "$2"
 }
 
-# digest_of IMAGE: what a registry knows it by.
-digest_of() {
-  local layout digest
-  layout=$("$REPO/images/build.sh" --print-oci "$1")
-  digest=$(sed -n 's/.*"digest":"\(sha256:[0-9a-f]\{64\}\)".*/\1/p' "$layout/index.json")
-  [[ $digest ]] || die "no digest in $layout/index.json" "rm -r ${layout%/oci} and run images/build.sh $1"
-  printf '%s' "$digest"
-}
-
-# write_lock FILE: images.lock.json. Read by src/addons/image_lock.h.
+# write_lock FILE PUSHED: images.lock.json. Read by src/addons/image_lock.h. PUSHED is what images/push.sh
+# printed: only a registry's answer tells the digest that the image has there.
 write_lock() {
   local line published ours name digest separator='{"images": {'
   for line in "${TRAINING[@]}" "${OTHERS[@]}"; do
     read -r _ _ _ _ published ours <<<"$line"
     ours=${ours:-$line}
     name=$("$REPO/images/build.sh" --print-name "$ours")
-    digest=$(digest_of "$ours")
+    digest=$(sed -n "s|.*/${name%:*}@\(sha256:[0-9a-f]\{64\}\)\$|\1|p" "$2")
+    [[ $digest ]] || die "images/push.sh printed no digest of $name" "see its log in $LOGS"
     printf '%s\n  "%s:%s": {"repository": "%s", "digest": "%s"}' "$separator" \
       "${published:-docker.io/${name%:*}}" "${name##*:}" "${name%:*}" "$digest"
     separator=,
@@ -91,28 +84,31 @@ render() {
 }
 
 main() {
-  local into images lock
+  local into images scratch
   case ${1:-} in
     -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
-    training) ;;
-    *) die "'${1:-}' is no add-on" "addons/build.sh training" ;;
+    training) shift ;;
+    *) die "'${1:-}' is no add-on" "addons/build.sh training REGISTRY" ;;
   esac
+  (($#)) || die "no REGISTRY is given" "see addons/build.sh --help"
+  scratch=$(mktemp -d)
+  # shellcheck disable=SC2064  # the path is meant as it is now
+  trap "rm -rf -- '$scratch'" EXIT
   mapfile -t images < <(printf '%s\n' "${TRAINING[@]##* }" "${OTHERS[@]}")
   "$REPO/images/build.sh" "${images[@]}"
+  "$REPO/images/push.sh" "$@" "${images[@]}" >"$scratch/pushed"
+  write_lock "$scratch/lock" "$scratch/pushed"
   "$REPO/upstream/build.sh" kubernetes
   KUBECTL=$("$REPO/upstream/build.sh" --print-dir kubernetes)/kubectl
-  lock=$(mktemp)
-  # shellcheck disable=SC2064  # the path is meant as it is now
-  trap "rm -f -- '$lock'" EXIT
-  write_lock "$lock"
   into=$SETS/training-$(cd "$REPO/addons" && hash_of build.sh training/*/kustomization.yaml \
-    ../upstream/kubeflow-trainer/go.mod ../upstream/training-operator/go.mod "$KUBECTL" "$(<"$lock")")
+    ../upstream/kubeflow-trainer/go.mod ../upstream/training-operator/go.mod "$KUBECTL" \
+    "$(<"$scratch/lock")")
   mkdir -p "$SETS"
   if [[ -d $into ]]; then
     touch "$into"
   else
     phase "manifests of the add-on training" "the log's end is kustomize's or Go's answer" \
-      with_lock "$SETS/.training.lock" render "$into" "$lock"
+      with_lock "$SETS/.training.lock" render "$into" "$scratch/lock"
     forget_old "$SETS/training" 3
   fi
   printf '%s\n' "$into"
