@@ -155,7 +155,8 @@ image_directory() {
   elif [[ $name == busybox ]]; then
     inputs+=("$(candidate busybox-static)")
   elif [[ $name == tensorflow ]]; then
-    inputs+=("$(sha256sum <"$REPO/images/tensorflow/requirements.txt")" "$PYTHON_PACKAGES")
+    inputs+=("$(sha256sum <"$REPO/images/tensorflow/requirements.txt")" "$PYTHON_PACKAGES"
+      "$(declare -f debian_root | sha256sum)")
   fi
   cd "$REPO/images/$kind"
   printf '%s' "$IMAGES/$name-$(hash_of Dockerfile "$(name_of "$name")" \

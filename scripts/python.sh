@@ -29,25 +29,16 @@ _build_python() {
   touch "$into/whole"
 }
 
-# python_directory CACHE_PREFIX REQUIREMENTS...: where the environment of these is or will be.
-# Expects find_python.
-python_directory() {
-  local prefix=$1
-  shift
-  printf '%s-%s' "$prefix" "$(hash_of "$(sha256sum "$@" | cut -d ' ' -f 1)" "$PYTHON" "$("$PYTHON" -VV)")"
-}
-
-# ensure_python_environment CACHE_PREFIX WHAT REQUIREMENTS...: sets VENV, an environment of what these files pin.
+# ensure_python_environment INTO WHAT REQUIREMENTS...: an environment of what these files pin, in
+# INTO=PREFIX-HASH. Expects find_python.
 ensure_python_environment() {
-  local prefix=$1 what=$2
+  local into=$1 what=$2
   shift 2
-  find_python
-  VENV=$(python_directory "$prefix" "$@")
-  if [[ -e $VENV/whole ]]; then
-    touch "$VENV"
+  if [[ -e $into/whole ]]; then
+    touch "$into"
     return
   fi
   phase "Python environment ($what)" "pip's last lines say why; it needs a package index" \
-    with_lock "$prefix.lock" _build_python "$VENV" "$@"
-  forget_old "$prefix" 2
+    with_lock "${into%-*}.lock" _build_python "$into" "$@"
+  forget_old "${into%-*}" 2
 }

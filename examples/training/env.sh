@@ -8,6 +8,9 @@ EXAMPLE=$REPO/examples/training
 
 # ensure_tensorflow: sets VENV.
 ensure_tensorflow() {
-  ensure_python_environment "$CACHE/examples/training/python" TensorFlow \
-    "$REPO/images/tensorflow/requirements.txt" "$EXAMPLE/requirements-test.txt"
+  local pins=("$REPO/images/tensorflow/requirements.txt" "$EXAMPLE/requirements-test.txt")
+  find_python
+  VENV=$CACHE/examples/training/python-$(hash_of "$(sha256sum "${pins[@]}" | cut -d ' ' -f 1)" \
+    "$PYTHON" "$("$PYTHON" -VV)")
+  ensure_python_environment "$VENV" TensorFlow "${pins[@]}"
 }

@@ -15,7 +15,7 @@ PACKAGES=python3,ca-certificates,libstdc++6,libgomp1
 image_entry() {
   printf '%s' "$IMAGES/federated-learning-$(cd "$EXAMPLE" &&
     hash_of kubernetes/image/Dockerfile pyproject.toml federated/*.py "$PACKAGES" "${VENV##*/}" \
-      "$(basename "$(dirname "$VERSITYGW")")" "$(declare -f build_image stage_python)")"
+      "$(basename "$(dirname "$VERSITYGW")")" "$(declare -f build_image stage_python debian_root)")"
 }
 
 # stage_python CONTEXT: the environment's packages and programs, for the image's Python.
@@ -39,15 +39,7 @@ build_image() {
   partial=$(mktemp -d "$IMAGES/.federated-learning.XXXXXX")
   # shellcheck disable=SC2064  # the path is meant as it is now
   trap "rm -rf -- '$partial'" EXIT
-  # shellcheck disable=SC2016  # mmdebstrap's shell expands $1
-  SOURCE_DATE_EPOCH=0 nice mmdebstrap --mode=root --variant=essential --include="$PACKAGES" \
-    --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
-    --setup-hook='printf "Package: usrmerge\nPin: release *\nPin-Priority: -1\n" \
-      >"$1/etc/apt/preferences.d/no-usrmerge"' \
-    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
-    --dpkgopt='path-include=/usr/share/doc/*/copyright' --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --customize-hook="'$REPO/images/base/slim.sh' \"\$1\" '$REPO/images/base/not-needed'" \
-    bookworm "$partial/base.tar"
+  debian_root "$PACKAGES" "$partial/base.tar"
   stage_python "$partial"
   cp "$VERSITYGW" "$partial/bin/"
   mkdir -p "$partial/app/federated"
