@@ -216,8 +216,10 @@ stage_tensorflow() {
   "$PYTHON" -m venv "$1/venv"
   "$1/venv/bin/python" -m pip install --disable-pip-version-check --require-hashes --no-deps \
     --only-binary :all: --no-compile --target "$1/python" -r "$REPO/images/tensorflow/requirements.txt"
-  # Headers are of no use without a compiler.
-  rm -rf "$1/venv" "$1/python/tensorflow/include"
+  # Headers are of no use without a compiler. Programs begin with the path of this build's Python, and
+  # RECORD has their hashes: without them the same pins give the same image.
+  rm -rf "$1/venv" "$1/python/bin" "$1/python/tensorflow/include"
+  rm -f "$1"/python/*.dist-info/RECORD
   find "$1/python" -name __pycache__ -prune -exec rm -rf {} +
 }
 
