@@ -17,7 +17,7 @@ PACKAGES=(
   # libraries of the C++ programs
   libboost-json1.81-dev libboost1.81-dev libcli11-dev libcurl4-openssl-dev libexpected-dev
   libfmt-dev libmnl-dev libsimdjson-dev libspdlog-dev libsqlite3-dev libssl-dev libyaml-cpp-dev
-  prometheus-cpp-dev
+  prometheus-cpp-dev zlib1g-dev
   # their tests
   libbenchmark-dev libgmock-dev libgtest-dev librapidcheck-dev
   # upstream programs (runc; Kubernetes 1.20) and images
