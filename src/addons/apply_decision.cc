@@ -30,18 +30,6 @@ std::string digest_in(const Json& object) {
   return found == annotations.end() ? "" : found->second;
 }
 
-std::string finalizers_of(const Json& live) {
-  std::string out;
-  if (const JsonArray* finalizers = base::get_array(live, "metadata.finalizers")) {
-    for (const Json& finalizer : *finalizers) {
-      if (finalizer.is_string()) {
-        out += (out.empty() ? "" : ", ") + std::string(finalizer.get_string());
-      }
-    }
-  }
-  return base::printable(out, 256);
-}
-
 std::set<std::string> served_versions(const Json& definition) {
   std::set<std::string> out;
   if (const JsonArray* versions = base::get_array(definition, "spec.versions")) {
@@ -139,13 +127,22 @@ bool is_of_set(const Json& live, std::string_view set_name) {
   return label_of(live, kSetLabel) == set_name;
 }
 
+std::string describe_deletion(const Json& live) {
+  std::string out;
+  if (const JsonArray* finalizers = base::get_array(live, "metadata.finalizers")) {
+    for (const Json& finalizer : *finalizers) {
+      if (finalizer.is_string()) {
+        out += (out.empty() ? "" : ", ") + std::string(finalizer.get_string());
+      }
+    }
+  }
+  return out.empty() ? "it is being deleted"
+                     : "it is being deleted and waits for " + base::printable(out, 256);
+}
+
 ApplyDecision decide(Json wanted, const Json& live, std::string_view set_name) {
   if (base::find(live, "metadata.deletionTimestamp") != nullptr) {
-    const std::string finalizers = finalizers_of(live);
-    return {.action = ApplyAction::kWait,
-            .reason = finalizers.empty()
-                          ? "it is being deleted"
-                          : fmt::format("it is being deleted and waits for {}", finalizers)};
+    return {.action = ApplyAction::kWait, .reason = describe_deletion(live)};
   }
   if (!is_of_set(live, set_name)) {
     return decide_foreign(std::move(wanted), live, set_name);

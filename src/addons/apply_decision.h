@@ -22,6 +22,9 @@ inline constexpr const char* kDigestAnnotation = "vk8s.sktelecom.com/addon-diges
 Json marked(const Manifest& manifest, std::string_view set_name);
 bool is_of_set(const Json& live, std::string_view set_name);
 
+// "it is being deleted and waits for a.example/b", its finalizers; safe to show.
+std::string describe_deletion(const Json& live);
+
 enum class ApplyAction {
   kApply,
   kKeep,        // it is there already

@@ -42,8 +42,8 @@ std::vector<std::string> kept_fields(std::string_view group, std::string_view ki
 }  // namespace
 
 ClusterWatch::ClusterWatch(Timers& timers, kube::Client& client, const Plan& plan,
-                           std::string_view set_name, Log log, std::function<void()> on_change)
-    : timers_(timers), client_(client), log_(log.child("watch")), on_change_(std::move(on_change)) {
+                           std::string_view set_name, Log log, Handlers handlers)
+    : timers_(timers), client_(client), log_(log.child("watch")), handlers_(std::move(handlers)) {
   for (const Manifest& manifest : plan.manifests()) {
     const ObjectId& id = manifest.id;
     // A Namespace is Active as soon as it is there.
@@ -60,12 +60,21 @@ ClusterWatch::ClusterWatch(Timers& timers, kube::Client& client, const Plan& pla
 
 std::unique_ptr<kube::Informer> ClusterWatch::make_informer(kube::InformerOptions options) {
   options.page_size = kPageSize;
+  const kube::Resource resource = options.resource;
   auto informer = std::make_unique<kube::Informer>(timers_, client_, std::move(options), log_);
-  informer->add_handlers({.on_added = [this](const auto&) { on_change_(); },
-                          .on_updated = [this](const auto&, const auto&) { on_change_(); },
-                          .on_deleted = [this](const auto&) { on_change_(); }});
-  informer->when_synced([this] { on_change_(); });
+  informer->add_handlers(
+      {.on_added = [this](const auto&) { handlers_.on_change(); },
+       .on_updated = [this](const auto&, const auto&) { handlers_.on_change(); },
+       .on_deleted = [this, resource](const auto& last) { tell_gone(resource, *last); }});
+  informer->when_synced([this] { handlers_.on_change(); });
   return informer;
+}
+
+void ClusterWatch::tell_gone(const kube::Resource& resource, const Json& object) {
+  const ObjectId id{resource.group, resource.kind, text_at(object, "metadata.namespace"),
+                    text_at(object, "metadata.name")};
+  handlers_.on_gone(id, text_at(object, "metadata.uid"));
+  handlers_.on_change();
 }
 
 void ClusterWatch::watch_kind(const kube::Resource& resource, std::string_view set_name) {

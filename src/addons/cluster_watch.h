@@ -16,10 +16,15 @@ namespace vk8s::addons {
 
 class ClusterWatch {
  public:
-  // on_change is called after each change, often; it may stop the watch. client and
-  // timers outlive it. Only what carries the set's label is seen, and little of it.
+  struct Handlers {
+    std::function<void()> on_change;  // after each change, often
+    // And before that, of an object that is gone: which one, and its uid.
+    std::function<void(const ObjectId&, const std::string& uid)> on_gone;
+  };
+  // Both are set, and may stop the watch. client and timers outlive it. Only what
+  // carries the set's label is seen, and little of it.
   ClusterWatch(Timers& timers, kube::Client& client, const Plan& plan, std::string_view set_name,
-               Log log, std::function<void()> on_change);
+               Log log, Handlers handlers);
 
   void start();
   void stop();
@@ -33,11 +38,12 @@ class ClusterWatch {
   void watch_kind(const kube::Resource& resource, std::string_view set_name);
   void watch_services(const std::vector<kube::ObjectKey>& services);
   std::unique_ptr<kube::Informer> make_informer(kube::InformerOptions options);
+  void tell_gone(const kube::Resource& resource, const Json& object);
 
   Timers& timers_;
   kube::Client& client_;
   Log log_;
-  const std::function<void()> on_change_;
+  const Handlers handlers_;
   std::map<std::pair<std::string, std::string>, std::unique_ptr<kube::Informer>>
       kinds_;  // by group and kind
   std::unique_ptr<kube::Informer> endpoints_;

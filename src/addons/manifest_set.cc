@@ -181,14 +181,7 @@ class SetReader {
     }
     manifest.plural = info->plural;
     manifest.namespaced = info->namespaced;
-    JsonObject& metadata = manifest.object.at("metadata").as_object();
-    if (!info->namespaced) {
-      manifest.id.namespace_name.clear();
-      metadata.erase("namespace");
-    } else if (manifest.id.namespace_name.empty()) {
-      manifest.id.namespace_name = "default";
-      metadata["namespace"] = "default";
-    }
+    addons::settle_scope(manifest.id, manifest.object, info->namespaced);
   }
 
   const ManifestLimits& limits_;
@@ -231,6 +224,17 @@ Result<ManifestSet> ManifestSet::create(std::vector<ManifestFile> files,
     return fail(Errc::kInvalidArgument, "no object is in the manifests");
   }
   return set;
+}
+
+void settle_scope(ObjectId& id, Json& object, bool namespaced) {
+  JsonObject& metadata = object.at("metadata").as_object();
+  if (!namespaced) {
+    id.namespace_name.clear();
+    metadata.erase("namespace");
+  } else if (id.namespace_name.empty()) {
+    id.namespace_name = "default";
+    metadata["namespace"] = "default";
+  }
 }
 
 std::string digest_of(const Json& object) {

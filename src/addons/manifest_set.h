@@ -61,6 +61,10 @@ class ManifestSet {
   std::string image_lock_;
 };
 
+// Puts an object of a kind into the place that it can have: "default" where a namespaced
+// one has no Namespace, and none for a cluster-scoped one.
+void settle_scope(ObjectId& id, Json& object, bool namespaced);
+
 // Of all that will be applied.
 std::string digest_of(const ManifestSet& set);
 // The same of one object, 32 hexadecimal digits.
