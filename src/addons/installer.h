@@ -21,7 +21,7 @@
 namespace vk8s::addons {
 
 // Looks, before the first object of a set is applied, whether that can go well: done is
-// called once, later, from the loop, with what speaks against it.
+// called once, at once or later from the loop, with what speaks against it.
 using Precheck = std::function<void(std::function<void(std::vector<std::string>)> done)>;
 
 struct InstallerOptions {
