@@ -2,10 +2,12 @@
 # Measures, prints a table, and writes build/bench/results.json: a list of
 # {"name", "unit", "median", "min", "max", "n"}.
 #
-#   bench.sh [--runs N] [--clusters N] [cluster|micro]...     default: both
+#   bench.sh [--runs N] [--clusters N] [cluster|micro|addons]...     default: cluster and micro
 #
 #   cluster       whole virtual clusters on an embedded host of its own (needs root)
 #   micro         parts of the programs, by themselves (as root, the CNI plugin too)
+#   addons        a large manifest set on a bare API server (needs root), against kubectl in a
+#                 loop; VK8S_KUBEFLOW_MANIFESTS names the file with it
 #   --runs N      creations of each kind (default 10)
 #   --clusters N  that one controller manages, of two simulated nodes each (default 1000)
 set -euo pipefail
@@ -54,7 +56,19 @@ bench_cni() {
     --plugins "$("$REPO/upstream/build.sh" --print-dir cni-plugins):$BUILD_DIR/bin"
 }
 
-# results.json holds the last figures of both kinds.
+bench_addons() {
+  [[ -n ${VK8S_KUBEFLOW_MANIFESTS:-} ]] ||
+    die "bench.sh addons: VK8S_KUBEFLOW_MANIFESTS is not set" "it names a file of rendered manifests"
+  build vk8s_addons_bench
+  VK8S_UPSTREAM_KUBERNETES=$("$REPO/upstream/build.sh" --print-dir kubernetes)
+  VK8S_UPSTREAM_ETCD=$("$REPO/upstream/build.sh" --print-dir etcd)
+  export VK8S_UPSTREAM_KUBERNETES VK8S_UPSTREAM_ETCD
+  phase "add-ons, $RUNS installations of each kind" "the log's end says which step failed" \
+    "$BUILD_DIR/bin/vk8s_addons_bench" --manifests "$VK8S_KUBEFLOW_MANIFESTS" --runs "$RUNS" \
+    --kubectl "$VK8S_UPSTREAM_KUBERNETES/kubectl" --output "$OUT/addons.jsonl"
+}
+
+# results.json holds the last figures of each kind.
 write_results() {
   local files=()
   for file in "$OUT"/*.jsonl; do [[ -s $file ]] && files+=("$file"); done
@@ -72,7 +86,7 @@ main() {
       -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && return ;;
       --runs) RUNS=${2:?--runs needs a number} && shift ;;
       --clusters) CLUSTERS=${2:?--clusters needs a number} && shift ;;
-      cluster | micro) kinds+=("$1") ;;
+      cluster | micro | addons) kinds+=("$1") ;;
       *) die "bench.sh: '$1' is not known" "see bench.sh --help" ;;
     esac
     shift
