@@ -54,7 +54,10 @@ Json substance(const Json& wanted) {
 
 ApplyDecision apply_to(Json wanted, const Json& live) {
   OwnershipSplit split = split_by_ownership(wanted, live, kFieldManager);
-  const bool is_done = digest_in(live) == digest_in(wanted) && is_within(split.object, live);
+  const bool is_done = digest_in(live) == digest_in(wanted) &&
+                       (is_within(split.object, live) ||
+                        // The API server writes some values its own way: 1000m is 1.
+                        owns_all(split.object, live, kFieldManager));
   return {.action = is_done ? ApplyAction::kKeep : ApplyAction::kApply,
           .reason = "",
           .object = is_done ? Json() : std::move(split.object),

@@ -57,6 +57,69 @@ std::string key_text(const JsonObject& key) {
   return "[" + out + "]";
 }
 
+// Whether all of the value is the manager's, and not parts of it alone.
+bool is_leaf(const Json& inner) {
+  const JsonObject* fields = inner.if_object();
+  return fields == nullptr || fields->empty();
+}
+
+// What names an object is nobody's field.
+Json without_identity(Json object) {
+  JsonObject* members = object.if_object();
+  if (members != nullptr) {
+    members->erase("apiVersion");
+    members->erase("kind");
+    Json* metadata = members->if_contains("metadata");
+    if (metadata != nullptr && metadata->is_object()) {
+      metadata->get_object().erase("name");
+      metadata->get_object().erase("namespace");
+    }
+  }
+  return object;
+}
+
+bool covers(const Json& inner, const Json& value, int depth);
+
+bool covers_members(const JsonObject& fields, const JsonObject& members, int depth) {
+  return std::all_of(members.begin(), members.end(), [&](const auto& member) {
+    const std::string_view name = view_of(member.key());
+    if (member.value().is_null()) {
+      return true;
+    }
+    const Json* inner = fields.if_contains(fmt::format("f:{}", name));
+    return inner != nullptr && covers(*inner, member.value(), depth + 1);
+  });
+}
+
+bool covers_element(const JsonObject& fields, const Json& element, int depth) {
+  return std::any_of(fields.begin(), fields.end(), [&](const auto& one) {
+    const std::string_view name = view_of(one.key());
+    if (!name.starts_with("k:") && !name.starts_with("v:")) {
+      return false;
+    }
+    const auto key = base::parse_json(name.substr(2), kMaxKeyBytes);
+    if (!key || name.starts_with("v:")) {
+      return key && *key == element;
+    }
+    return key->is_object() && says_key(element, key->get_object()) &&
+           covers(one.value(), element, depth + 1);
+  });
+}
+
+bool covers(const Json& inner, const Json& value, int depth) {
+  if (is_leaf(inner)) {
+    return true;
+  }
+  const JsonObject& fields = inner.get_object();
+  if (const JsonObject* members = value.if_object(); members != nullptr && depth <= kMaxDepth) {
+    return covers_members(fields, *members, depth);
+  }
+  const JsonArray* elements = value.if_array();
+  return elements != nullptr && depth <= kMaxDepth &&
+         std::all_of(elements->begin(), elements->end(),
+                     [&](const Json& element) { return covers_element(fields, element, depth); });
+}
+
 // Leaves out of one object what one manager owns.
 class Splitter {
  public:
@@ -80,12 +143,6 @@ class Splitter {
   }
 
  private:
-  // Whether all of the value is the manager's, and not parts of it alone.
-  static bool is_leaf(const Json& inner) {
-    const JsonObject* fields = inner.if_object();
-    return fields == nullptr || fields->empty();
-  }
-
   void split_field(Json& wanted, const Json* live, std::string_view name, const Json& inner,
                    const std::string& path, int depth) {
     JsonObject* object = wanted.if_object();
@@ -131,6 +188,19 @@ class Splitter {
 };
 
 }  // namespace
+
+bool owns_all(const Json& wanted, const Json& live, std::string_view manager) {
+  const JsonArray* entries = base::get_array(live, "metadata.managedFields");
+  const Json fields_of_wanted = without_identity(wanted);
+  return entries != nullptr &&
+         std::any_of(entries->begin(), entries->end(), [&](const Json& entry) {
+           const Json* fields = base::find(entry, "fieldsV1");
+           return fields != nullptr && !is_leaf(*fields) &&
+                  base::get_string(entry, "manager") == manager &&
+                  base::get_string(entry, "operation") == "Apply" &&
+                  text_at(entry, "subresource").empty() && covers(*fields, fields_of_wanted, 0);
+         });
+}
 
 OwnershipSplit split_by_ownership(const Json& wanted, const Json& live, std::string_view manager) {
   OwnershipSplit result{.object = wanted, .kept = {}};

@@ -29,4 +29,8 @@ struct OwnershipSplit {
 // the managers' API versions are that of `wanted`.
 OwnershipSplit split_by_ownership(const Json& wanted, const Json& live, std::string_view manager);
 
+// Whether the manager owns, by Apply, every field of wanted (null says nothing): then all
+// of them are as it has applied them, however the API server writes the values.
+bool owns_all(const Json& wanted, const Json& live, std::string_view manager);
+
 }  // namespace vk8s::addons

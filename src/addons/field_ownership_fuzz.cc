@@ -19,6 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       {"spec", {{"replicas", 1}, {"containers", JsonArray{Json{{"name", "c"}, {"image", "i"}}}}}}};
   const addons::OwnershipSplit split = addons::split_by_ownership(wanted, *live, "vk8s-addons");
   fuzz::require(addons::is_within(split.object, wanted), "nothing is added to what is wanted");
+  addons::owns_all(wanted, *live, "vk8s-addons");
   const auto decision = addons::decide(wanted, *live, "demo");
   fuzz::require(decision.action != addons::ApplyAction::kApply || decision.object.is_object(),
                 "what is applied is an object");

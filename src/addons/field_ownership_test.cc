@@ -79,6 +79,39 @@ TEST(FieldOwnership, AnotherOperationOfTheSameNameIsSomebodyElse) {
   EXPECT_THAT(split("spec: {replicas: 1}", "spec: {replicas: 3}").kept, IsEmpty());
 }
 
+TEST(FieldOwnership, OwnsAllThatItHasAppliedHoweverItIsWritten) {
+  const Json live = object_of(R"(
+metadata:
+  managedFields:
+  - manager: vk8s-addons
+    operation: Apply
+    fieldsV1:
+      f:metadata: {f:labels: {f:app: {}}, f:finalizers: {'v:"a"': {}}}
+      f:spec:
+        f:limits: {f:cpu: {}}
+        f:args: {}
+        f:ports: {'k:{"port":80,"protocol":"TCP"}': {.: {}, f:port: {}, f:name: {}}}
+spec: {limits: {cpu: "1"}}
+)");
+  constexpr const char* kWanted = R"(
+apiVersion: v1
+kind: Thing
+metadata: {name: a, namespace: b, creationTimestamp: null, labels: {app: a}, finalizers: [a]}
+spec: {limits: {cpu: 1000m}, args: [x], ports: [{port: 80, name: web}]}
+)";
+  EXPECT_TRUE(owns_all(object_of(kWanted), live, "vk8s-addons"));
+  EXPECT_FALSE(owns_all(object_of(kWanted), live, "another"));
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = kWanted;
+    return object_of(text.replace(text.find(from), from.size(), to));
+  };
+  EXPECT_FALSE(owns_all(with("cpu: 1000m", "memory: 1Gi"), live, "vk8s-addons"));
+  EXPECT_FALSE(owns_all(with("port: 80", "port: 81"), live, "vk8s-addons"));
+  EXPECT_FALSE(owns_all(with("name: web", "name: web, hostPort: 1"), live, "vk8s-addons"));
+  EXPECT_FALSE(owns_all(with("finalizers: [a]", "finalizers: [b]"), live, "vk8s-addons"));
+  EXPECT_FALSE(owns_all(with("args: [x]", "replicas: 1"), live, "vk8s-addons"));
+}
+
 TEST(FieldOwnership, PassesOverWhatIsNoFieldSet) {
   EXPECT_THAT(split("spec: {replicas: 1, list: [1]}",
                     live_of(R"({"f:spec": [], "k:{": {}, "f:list": 3, "x": {"f:y": {}}})",

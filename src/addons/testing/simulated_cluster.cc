@@ -1,5 +1,7 @@
 #include "addons/testing/simulated_cluster.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -25,6 +27,9 @@ const std::vector<kube::Resource> kWorkloads = {resources::kDeployment, resource
                                                 resources::kDaemonSet};
 constexpr const char* kIstioNamespace = "istio-system";
 constexpr std::size_t kMaxReviewBytes = 8U << 20U;
+
+// Two runs on one machine are not to meet.
+std::string service_range() { return fmt::format("127.{}", 64 + ::getpid() % 128); }
 
 kube::ObjectKey key_of(const Json& object) {
   return {text_at(object, "metadata.namespace"), text_at(object, "metadata.name")};
@@ -78,7 +83,8 @@ Json endpoint_slice(const kube::ObjectKey& service) {
 }  // namespace
 
 std::vector<std::string> SimulatedCluster::api_server_flags() {
-  return {"--service-cluster-ip-range=127.96.0.0/16", "--allow-privileged=true"};
+  return {fmt::format("--service-cluster-ip-range={}.0.0/16", service_range()),
+          "--allow-privileged=true"};
 }
 
 std::optional<std::string> SimulatedCluster::missing_prerequisite(EventLoop& loop) {
@@ -89,7 +95,7 @@ std::optional<std::string> SimulatedCluster::missing_prerequisite(EventLoop& loo
                                      .server = true});
   const auto server = http::Server::start(
       loop,
-      {.address = "127.96.255.254",
+      {.address = service_range() + ".255.254",
        .port = 443,
        .certificate_pem = leaf->certificate_pem,
        .key_pem = leaf->key_pem},
