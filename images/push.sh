@@ -19,7 +19,7 @@ REGISTRY=
 PULL_REGISTRY=
 OPTIONS=()
 
-# Layers go uncompressed: their digests are the layout's, and nobody waits for gzip.
+# Layers are not compressed twice: the library below gzips what goes to a registry, whatever it is told.
 push_one() {
   local tag=$1 target=$2 digest_file=$3
   store push --disable-compression --format oci --digestfile "$digest_file" "${OPTIONS[@]}" \
