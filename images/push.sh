@@ -19,11 +19,11 @@ REGISTRY=
 PULL_REGISTRY=
 OPTIONS=()
 
-# Layers are not compressed twice: the library below gzips what goes to a registry, whatever it is told.
+# Layers go gzipped, so their digests are not the layout's: buildah does that for any registry, with
+# --disable-compression too.
 push_one() {
   local tag=$1 target=$2 digest_file=$3
-  store push --disable-compression --format oci --digestfile "$digest_file" "${OPTIONS[@]}" \
-    "$tag" "docker://$target"
+  store push --format oci --digestfile "$digest_file" "${OPTIONS[@]}" "$tag" "docker://$target"
 }
 
 push() {
