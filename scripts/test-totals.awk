@@ -1,6 +1,6 @@
 # Adds up the XML that GoogleTest programs write (one file per program) and prints
 #   totals PASSED FAILED SKIPPED
-#   failed SUITE.TEST
+#   failed SUITE.TEST: FILE:LINE MESSAGE   (the first one's)
 #   skipped SUITE.TEST: REASON
 function attribute(name,    rest) {
   if (!match($0, "(^| )" name "=\"[^\"]*\"")) return ""
@@ -16,12 +16,11 @@ function decoded(text) {
   gsub(/&lt;/, "<", text)
   gsub(/&gt;/, ">", text)
   gsub(/&amp;/, "\\&", text)
-  sub(/^[^ ]*:[0-9]+ /, "", text)
   return text
 }
 function finish() {
   if (name == "") return
-  if (state == "failed") { failed++; print "failed " name }
+  if (state == "failed") { failed++; print "failed " name ": " reason }
   else if (state == "skipped") { skipped++; print "skipped " name ": " reason }
   else passed++
   name = ""
@@ -33,7 +32,16 @@ function finish() {
   # A disabled test does not run.
   if (attribute("status") == "notrun") { state = "skipped"; reason = "disabled" }
 }
-/<failure / { state = "failed" }
-/<skipped/ && state != "failed" { state = "skipped"; reason = decoded(attribute("message")) }
+/<failure / && state != "failed" {
+  state = "failed"
+  reason = decoded(attribute("message"))
+  sub(/^[^ ]*\//, "", reason)
+  if (length(reason) > 700) reason = substr(reason, 1, 700) " ..."
+}
+/<skipped/ && state != "failed" {
+  state = "skipped"
+  reason = decoded(attribute("message"))
+  sub(/^[^ ]*:[0-9]+ /, "", reason)
+}
 /<\/testsuite>/ { finish() }
 END { finish(); printf "totals %d %d %d\n", passed, failed, skipped }

@@ -41,6 +41,21 @@ void for_each_folder(const std::filesystem::path& top,
   }
 }
 
+// Calls `see` with each line of every mount namespace that a process is in.
+void for_each_mount(const std::function<void(const Process&, std::string_view)>& see) {
+  std::set<std::string> seen;
+  for (const Process& process : list_processes()) {
+    if (!seen.insert(namespace_of(process.pid, "mnt")).second) {
+      continue;
+    }
+    const std::string all =
+        sys::read_file(fmt::format("/proc/{}/mountinfo", process.pid)).value_or("");
+    for (const std::string_view line : base::split(all, '\n')) {
+      see(process, line);
+    }
+  }
+}
+
 void append(std::vector<std::string>& all, std::vector<std::string> more) {
   all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
@@ -70,16 +85,17 @@ Status Traces::add_pod(const Host& host, const Json& pod) {
   folders_.insert(
       host.volume_folder(text(pod, "spec.nodeName")).append("/kubelet/pods/").append(uid));
   bool runs = false;
+  std::set<std::string> networks;
   for (const Process& process : list_processes()) {
     for (const std::string& cgroup : process.cgroups) {
       if (std::string container = container_of(cgroup, uid); !container.empty()) {
         runs = true;
         marks_.insert(std::move(container));
-        marks_.insert(namespace_of(process.pid, "net"));
+        networks.insert(namespace_of(process.pid, "net"));
       }
     }
   }
-  marks_.erase("");
+  add_networks(networks);
   if (text(pod, "status.phase") != "Running") {
     return {};
   }
@@ -87,6 +103,17 @@ Status Traces::add_pod(const Host& host, const Json& pod) {
     return fail(Errc::kNotFound, "no process of this machine is in a cgroup of pod {}", uid);
   }
   return add_interface(host, text(pod, "status.podIP"));
+}
+
+// By the files that hold them: the number of a network namespace that has ended is soon another's.
+void Traces::add_networks(const std::set<std::string>& networks) {
+  for_each_mount([&](const Process&, std::string_view line) {
+    // "36 35 0:4 net:[4026532178] /run/netns/cni-<uuid> rw ..."
+    const std::vector<std::string_view> words = base::split(line, ' ');
+    if (words.size() > 4 && networks.contains(std::string(words[3]))) {
+      marks_.insert(std::filesystem::path(words[4]).filename().string());
+    }
+  });
 }
 
 Status Traces::add_interface(const Host& host, const std::string& pod_address) {
@@ -144,22 +171,13 @@ std::vector<std::string> Traces::processes() const {
   return out;
 }
 
-// In every mount namespace that a process is in.
 std::vector<std::string> Traces::mounts() const {
   std::vector<std::string> out;
-  std::set<std::string> seen;
-  for (const Process& process : list_processes()) {
-    if (!seen.insert(namespace_of(process.pid, "mnt")).second) {
-      continue;
+  for_each_mount([&](const Process& process, std::string_view line) {
+    if (has_mark(line)) {
+      out.push_back(fmt::format("mount of {} ({}): {}", process.name, process.pid, line));
     }
-    const std::string all =
-        sys::read_file(fmt::format("/proc/{}/mountinfo", process.pid)).value_or("");
-    for (const std::string_view line : base::split(all, '\n')) {
-      if (has_mark(line)) {
-        out.push_back(fmt::format("mount of {} ({}): {}", process.name, process.pid, line));
-      }
-    }
-  }
+  });
   return out;
 }
 

@@ -29,6 +29,7 @@ class Traces {
   };
 
   Status add_pod(const Host& host, const Json& pod);
+  void add_networks(const std::set<std::string>& networks);
   Status add_interface(const Host& host, const std::string& pod_address);
   void add_claim(const Host& host, const Json& claim);
   bool has_mark(std::string_view text) const;
@@ -38,7 +39,7 @@ class Traces {
   std::vector<std::string> interfaces() const;
   std::vector<std::string> folders() const;
 
-  // uids of pods, ids of their containers and sandboxes, "net:[4026532178]" of their networks.
+  // uids of pods, ids of their containers and sandboxes, names of their networks' files.
   std::set<std::string> marks_;
   std::set<Interface> interfaces_;
   std::set<std::string> folders_;
