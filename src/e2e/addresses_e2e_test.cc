@@ -71,6 +71,25 @@ class AddressesTest : public HostTest {
     }
   }
 
+  Status scale(const char* deployment, const char* replicas) const {
+    VK8S_TRY(kubectl()({"-n", "vk8s-system", "scale", std::string("deployment/") + deployment,
+                        std::string("--replicas=") + replicas}));
+    if (std::string_view(replicas) == "0") {
+      return kubectl().wait({"-n", "vk8s-system", "pods", "-l", std::string("app=") + deployment},
+                            "delete", seconds(60));
+    }
+    VK8S_TRY(kubectl()({"-n", "vk8s-system", "rollout", "status",
+                        std::string("deployment/") + deployment, "--timeout=60s"}));
+    return {};
+  }
+
+  // Every allocation and its pod agree, so many of them.
+  void expect_checked(const std::string& number) const {
+    const auto check = host().cli({"ip", "check"});
+    ASSERT_TRUE(ok(check));
+    EXPECT_THAT(*check, StartsWith(number + " addresses of "));
+  }
+
   // Nobody has an address, and nothing is wrong.
   void expect_no_traces() const {
     EXPECT_TRUE(ok(wait_until(
@@ -79,9 +98,7 @@ class AddressesTest : public HostTest {
           return Answer{left && left->empty(), left ? *left : left.error().message()};
         },
         seconds(60), "every address is given back")));
-    const auto check = host().cli({"ip", "check"});
-    ASSERT_TRUE(ok(check));
-    EXPECT_THAT(*check, StartsWith("0 addresses of "));
+    expect_checked("0");
   }
 };
 
@@ -155,9 +172,7 @@ TEST_F(AddressesTest, StayOverEverythingThatHappensToAClusterAndGoWithIt) {
     ASSERT_TRUE(ok(made));
     EXPECT_EQ(*made, "") << "nothing is half created";
     // It has what it waits for once the first is gone.
-    const auto check = host().cli({"ip", "check"});
-    ASSERT_TRUE(ok(check));
-    EXPECT_THAT(*check, StartsWith("2 addresses of "));
+    ASSERT_NO_FATAL_FAILURE(expect_checked("2"));
     ASSERT_TRUE(ok(cluster->remove()));
     ASSERT_TRUE(ok(kubectl().wait({"-n", "fixed", "vk8s/rival"}, "jsonpath={.status.phase}=Running",
                                   seconds(120))));
@@ -166,6 +181,49 @@ TEST_F(AddressesTest, StayOverEverythingThatHappensToAClusterAndGoWithIt) {
   const auto rival = VirtualCluster::attach(host(), "fixed", "rival");
   ASSERT_TRUE(ok(rival));
   EXPECT_TRUE(ok(rival->remove()));
+  expect_no_traces();
+}
+
+TEST_F(AddressesTest, OutliveTheProgramsThatGiveThem) {
+  ensure_namespace("fixed");
+  const std::string fixed = "  network: {staticIPs: true}\n";
+  const auto cluster =
+      VirtualCluster::create(host(), "fixed", "keep", vk8s_manifest("fixed", "keep", 1, fixed));
+  ASSERT_TRUE(ok(cluster));
+  const std::map<std::string, std::string> wanted = {{"keep-master-1", reserved("keep-master-1")},
+                                                     {"keep-worker-1", reserved("keep-worker-1")}};
+  {
+    SCOPED_TRACE("nobody is there who gives addresses, and a pod dies");
+    ASSERT_TRUE(ok(scale("vk8s-controller-manager", "0")));
+    ASSERT_TRUE(ok(scale("vk8s-ip-manager", "0")));
+    const std::string before = value("pod/keep-worker-1-0", "{.metadata.uid}");
+    ASSERT_TRUE(ok(kubectl()({"-n", "fixed", "delete", "pod", "keep-worker-1-0"})));
+    ASSERT_TRUE(ok(wait_for_new_pod("keep-worker-1", before)));
+    ASSERT_NO_FATAL_FAILURE(expect_addresses(wanted));
+    EXPECT_TRUE(ok(
+        cluster->kubectl()({"wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s"})));
+  }
+  {
+    SCOPED_TRACE("a cluster is asked for meanwhile, and both die while they make it");
+    ASSERT_TRUE(ok(kubectl().apply(vk8s_manifest("fixed", "late", 1, fixed))));
+    for (const char* name : {"vk8s-ip-manager", "vk8s-controller-manager"}) {
+      ASSERT_TRUE(ok(scale(name, "1")));
+    }
+    ASSERT_TRUE(ok(kubectl().wait_for_output({"get", "ipallocations", "-o", "jsonpath={.items}"},
+                                             "late-master-1")));
+    for (const char* name : {"vk8s-ip-manager", "vk8s-controller-manager"}) {
+      ASSERT_TRUE(ok(kubectl()({"-n", "vk8s-system", "delete", "pod", "-l",
+                                std::string("app=") + name, "--grace-period=0", "--force"})));
+    }
+    ASSERT_TRUE(ok(kubectl().wait({"-n", "fixed", "vk8s/late"}, "jsonpath={.status.phase}=Running",
+                                  seconds(150))));
+  }
+  ASSERT_NO_FATAL_FAILURE(expect_addresses(wanted));
+  expect_checked("4");
+  const auto late = VirtualCluster::attach(host(), "fixed", "late");
+  ASSERT_TRUE(ok(late));
+  EXPECT_TRUE(ok(late->remove()));
+  EXPECT_TRUE(ok(cluster->remove()));
   expect_no_traces();
 }
 
