@@ -6,7 +6,8 @@
 # its file ends in _integration_test.cc, _root_test.cc, _e2e_test.cc or _long_test.cc; each
 # label is a program of its own (vk8s_NAME_root_test, ...), run as one ctest.
 #
-# In the preset fuzz each *_fuzz.cc becomes a fuzz target, see vk8s_fuzz().
+# In the preset fuzz each *_fuzz.cc becomes a fuzz target, see vk8s_fuzz(); in the others it is
+# compiled, no more: what a change breaks there shows at once.
 #
 # Layers: a module may depend only on modules declared before it.
 define_property(GLOBAL PROPERTY VK8S_MODULES BRIEF_DOCS "modules declared so far")
@@ -83,6 +84,11 @@ function(vk8s_module name)
     foreach(file IN LISTS fuzzers)
       vk8s_fuzz(${name} ${file})
     endforeach()
+  elseif(fuzzers)
+    add_library(vk8s_${name}_fuzz OBJECT ${fuzzers})
+    vk8s_warnings(vk8s_${name}_fuzz)
+    vk8s_test_options(vk8s_${name}_fuzz)
+    target_link_libraries(vk8s_${name}_fuzz PRIVATE vk8s_${name})
   endif()
 
   foreach(label integration root e2e long unit)

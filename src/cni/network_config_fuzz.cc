@@ -4,8 +4,9 @@
 namespace {
 using namespace vk8s;
 
-void check_placement(const IpAddress& address, const std::vector<cni::AddressRange>& ranges) {
-  const auto placement = cni::place(address, ranges);
+void check_placement(const IpAddress& address, const std::vector<cni::AddressRange>& ranges,
+                     bool is_gateway_bridge) {
+  const auto placement = cni::place(address, ranges, is_gateway_bridge);
   if (!placement) {
     return;
   }
@@ -33,7 +34,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto ranges = cni::parse_ranges(*config);
   const auto address = IpAddress::parse(config->wanted_address.value_or(""));
   if (ranges && address) {
-    check_placement(*address, *ranges);
+    check_placement(*address, *ranges, false);
+    check_placement(*address, *ranges, true);
     (void)cni::routes_for(*address, *config);
   }
   (void)cni::previous_addresses(*config);
