@@ -5,7 +5,6 @@
 #include <functional>
 #include <set>
 
-#include "addons/digest.h"
 #include "addons/image_reference.h"
 #include "base/text.h"
 
@@ -229,10 +228,13 @@ Result<ImageLock> ImageLock::parse(std::string_view json) {
       std::replace(host.begin(), host.end(), ':', '-');
       image.repository = host + "/" + upstream.repository;
     }
-    if (!is_sha256_digest(image.digest) ||
-        !ImageReference::parse("registry.invalid/" + image.repository)) {
+    // Neither a tag nor a digest of its own.
+    const auto place = ImageReference::parse(
+        fmt::format("registry.invalid/{}@{}", image.repository, image.digest));
+    if (!place || place->repository != image.repository) {
       return fail(Errc::kInvalidArgument,
-                  "image lock: {}: a repository and a digest (sha256:...) are expected",
+                  "image lock: {}: a repository without a tag and a digest (sha256:...) are "
+                  "expected",
                   base::printable(text, 256));
     }
     lock.images_[upstream.to_string()] = std::move(image);

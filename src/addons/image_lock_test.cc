@@ -66,8 +66,12 @@ TEST(ImageLock, RefusesWhatWouldPinNothing) {
   EXPECT_FALSE(ImageLock::parse(R"({"images": {"a:1": {"digest": "latest"}}})"));
   EXPECT_FALSE(ImageLock::parse(R"({"images": {"a b": {"digest": ")" + kDigest + R"("}}})"));
   EXPECT_FALSE(ImageLock::parse(R"({"images": []})"));
-  EXPECT_FALSE(ImageLock::parse(R"({"images": {"a:1": {"repository": "../x", "digest": ")" +
-                                kDigest + R"("}}})"));
+  for (const std::string& repository :
+       {std::string("../x"), std::string("x:v1"), std::string("docker.io/x:v1"), "x@" + kDigest}) {
+    EXPECT_FALSE(ImageLock::parse(R"({"images": {"a:1": {"repository": ")" + repository +
+                                  R"(", "digest": ")" + kDigest + R"("}}})"))
+        << repository;
+  }
 }
 
 // One object of each place that an image may stand in.
