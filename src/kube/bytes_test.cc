@@ -127,6 +127,8 @@ TEST(Kubeconfig, RefusesWhatIsMissingOrUnsafeByName) {
       {"server: \"https://h:1\"", "token: t", "certificate-authority"},
       {"server: \"https://h:1\", insecure-skip-tls-verify: true", "token: t",
        "insecure-skip-tls-verify"},
+      {"server: \"https://h\xff:1\"" + ca, "token: t", "character that a URL cannot have"},
+      {"server: \"https://h :1\"" + ca, "token: t", "character that a URL cannot have"},
       {"server: \"https://h:1\"" + ca, "exec: {command: x}", "exec"},
       {"server: \"https://h:1\"" + ca, "client-certificate-data: eA==", "go together"},
       {"server: \"https://h:1\", certificate-authority-data: '%%'", "token: t",

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/text.h"
@@ -65,6 +66,12 @@ Status add_cluster(const Json& cluster, const Files& files, ClientConfig& config
   config.tls_server_name = text_at(cluster, "tls-server-name");
   if (!config.server.starts_with("https://")) {
     return fail(Errc::kInvalidArgument, "server \"{}\" must begin with https://",
+                base::printable(config.server, 256));
+  }
+  if (!std::all_of(config.server.begin(), config.server.end(),
+                   [](char c) { return c > ' ' && c <= '~'; })) {
+    return fail(Errc::kInvalidArgument,
+                "server \"{}\" has a character that a URL cannot have: write it in ASCII",
                 base::printable(config.server, 256));
   }
   if (base::get_bool(cluster, "insecure-skip-tls-verify").value_or(false)) {
