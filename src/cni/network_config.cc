@@ -124,7 +124,17 @@ Result<IpAddress> address_in(const Json& range, std::string_view path, std::stri
   return address;
 }
 
-// Defaults are host-local's.
+// Of a range's ends host-local says the same, but only once a pod asks it.
+Status check_end(const AddressRange& range, const IpAddress& end, std::string_view path,
+                 std::string_view key) {
+  if (!range.subnet.contains(end)) {
+    return fail(Errc::kInvalidArgument, "{}{} is {}: it is not in subnet {}", path, key,
+                end.to_string(), range.subnet.to_string());
+  }
+  return {};
+}
+
+// Defaults are host-local's. A gateway may lie outside, as with ptp.
 Result<AddressRange> parse_range(const Json& range, std::string_view path) {
   AddressRange out;
   const std::string subnet = VK8S_TRY(text_of(range, path, "subnet"));
@@ -132,6 +142,8 @@ Result<AddressRange> parse_range(const Json& range, std::string_view path) {
   const IpAddress second = VK8S_TRY_CONTEXT(out.subnet.nth(1), "{}subnet", path);
   out.first = VK8S_TRY(address_in(range, path, "rangeStart", out, second));
   out.last = VK8S_TRY(address_in(range, path, "rangeEnd", out, out.subnet.last()));
+  VK8S_TRY(check_end(out, out.first, path, "rangeStart"));
+  VK8S_TRY(check_end(out, out.last, path, "rangeEnd"));
   out.gateway = VK8S_TRY(address_in(range, path, "gateway", out, second));
   return out;
 }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/fuzz.h"
 #include "cni/network_config.h"
 
@@ -11,8 +13,13 @@ void check_placement(const IpAddress& address, const std::vector<cni::AddressRan
     return;
   }
   const auto block = Cidr::around(address, placement->prefix_length);
-  fuzz::require(block && block->contains(placement->gateway) && placement->gateway != address,
-                "address and gateway are two of one network");
+  fuzz::require(block && placement->gateway != address, "the gateway is another's address");
+  const bool is_around =
+      std::any_of(ranges.begin(), ranges.end(), [&](const cni::AddressRange& range) {
+        return range.subnet.contains(address) && range.gateway == placement->gateway;
+      });
+  fuzz::require(is_around || block->contains(placement->gateway),
+                "outside all subnets address and gateway are two of one network");
   for (const cni::AddressRange& range : ranges) {
     fuzz::require(
         range.subnet.is_v4() != address.is_v4() || address < range.first || range.last < address,

@@ -118,6 +118,18 @@ TEST(NetworkConfig, TakesTheLongestPrefixThatHoldsTheAddressAndTheGateway) {
   EXPECT_THAT(placed("fd00::7", kNode), HasSubstr("no IPv6 range"));
 }
 
+TEST(NetworkConfig, RefusesARangeThatEndsOutsideItsSubnet) {
+  EXPECT_THAT(
+      message(parse_ranges(with_ipam(R"({"subnet": "10.1.2.0/24", "rangeStart": "10.1.5.9"})"))),
+      HasSubstr("ipam.rangeStart is 10.1.5.9: it is not in subnet 10.1.2.0/24"));
+  EXPECT_THAT(
+      message(parse_ranges(with_ipam(R"({"subnet": "10.1.2.0/24", "rangeEnd": "10.1.5.9"})"))),
+      HasSubstr("ipam.rangeEnd is 10.1.5.9"));
+  EXPECT_EQ(placed("10.1.2.7", R"({"subnet": "10.1.2.0/24", "rangeStart": "10.1.2.100",
+                                   "gateway": "169.254.1.1"})"),
+            "10.1.2.7/24 via 169.254.1.1");
+}
+
 TEST(NetworkConfig, TakesMaskAndGatewayOfTheSubnetThatHoldsTheAddress) {
   constexpr std::string_view kShared = R"({"subnet": "10.1.0.0/16", "rangeStart": "10.1.1.0",
                                            "rangeEnd": "10.1.1.255", "gateway": "10.1.0.254"})";
