@@ -55,7 +55,8 @@ void NetlinkMessage::nest_with_header(int type, std::span<const std::byte> heade
 
 NetlinkAttributes::NetlinkAttributes(const nlmsghdr* message, std::size_t family_header_bytes)
     : begin_(static_cast<const char*>(mnl_nlmsg_get_payload_offset(message, family_header_bytes))),
-      end_(static_cast<const char*>(mnl_nlmsg_get_payload_tail(message))) {}
+      // Not libmnl's tail: it is rounded up, and may lie behind what was received.
+      end_(reinterpret_cast<const char*>(message) + message->nlmsg_len) {}
 
 NetlinkAttributes::NetlinkAttributes(const nlattr* nest)
     : begin_(nest == nullptr ? nullptr : static_cast<const char*>(mnl_attr_get_payload(nest))),
