@@ -176,7 +176,7 @@ print_coverage() {
   need gcovr "run scripts/install-prerequisites.sh"
   # gcovr 5.2 with -j waits for ever once one of its threads has failed.
   phase "coverage" "it needs a preset with --coverage: VK8S_PRESET=coverage or asan-ubsan" \
-    timeout 600 gcovr --root "$REPO" --filter "$REPO/src/" --exclude '.*_test\.cc' --exclude '.*/testing/.*' \
+    timeout 600 gcovr --root "$REPO" --filter "$REPO/src/" --exclude '.*_(test|fuzz)\.cc' --exclude '.*/testing/.*' \
     --exclude '.*/fake_.*' --exclude "$REPO/src/e2e/" --print-summary --output "$RESULTS/coverage.txt" \
     --object-directory "$BUILD_DIR" -j "$(nproc)" "$BUILD_DIR"
   say "  $(grep '^lines:' "$LOGS/coverage.log")"
