@@ -95,25 +95,31 @@ Status Traces::add_pod(const Host& host, const Json& pod) {
       }
     }
   }
-  add_networks(networks);
+  const bool has_network = add_networks(networks);
   if (text(pod, "status.phase") != "Running") {
     return {};
   }
   if (!runs) {
     return fail(Errc::kNotFound, "no process of this machine is in a cgroup of pod {}", uid);
   }
+  if (!has_network) {
+    return fail(Errc::kNotFound, "no mount of this machine holds the network of pod {}", uid);
+  }
   return add_interface(host, text(pod, "status.podIP"));
 }
 
 // By the files that hold them: the number of a network namespace that has ended is soon another's.
-void Traces::add_networks(const std::set<std::string>& networks) {
+bool Traces::add_networks(const std::set<std::string>& networks) {
+  bool found = false;
   for_each_mount([&](const Process&, std::string_view line) {
     // "36 35 0:4 net:[4026532178] /run/netns/cni-<uuid> rw ..."
     const std::vector<std::string_view> words = base::split(line, ' ');
     if (words.size() > 4 && networks.contains(std::string(words[3]))) {
       marks_.insert(std::filesystem::path(words[4]).filename().string());
+      found = true;
     }
   });
+  return found;
 }
 
 Status Traces::add_interface(const Host& host, const std::string& pod_address) {

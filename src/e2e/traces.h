@@ -14,8 +14,8 @@ namespace vk8s::e2e {
 class Traces {
  public:
   // Of the pods and claims that are there now, by names that nothing else on the machine has.
-  // An error where a running pod's processes or interface are not found: then nothing that is
-  // looked for later would be either.
+  // An error where a running pod's processes, network or interface are not found: then nothing that
+  // is looked for later would be either.
   static Result<Traces> of(const Host& host, const std::string& namespace_name,
                            const std::string& cluster);
   // What is still there, a line each.
@@ -29,7 +29,8 @@ class Traces {
   };
 
   Status add_pod(const Host& host, const Json& pod);
-  void add_networks(const std::set<std::string>& networks);
+  // Whether there is any.
+  bool add_networks(const std::set<std::string>& networks);
   Status add_interface(const Host& host, const std::string& pod_address);
   void add_claim(const Host& host, const Json& claim);
   bool has_mark(std::string_view text) const;
