@@ -1,0 +1,78 @@
+// Reads an artifact and looks for images in a registry. On the loop's thread.
+// Source: OCI distribution-spec v1.1, "Pull".
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "addons/image_lock.h"
+#include "addons/oci_artifact.h"
+#include "http/client.h"
+
+namespace vk8s::addons {
+
+// How a registry is reached.
+struct RegistryAccess {
+  std::string url;  // "https://registry.example:5000"
+  std::shared_ptr<const http::TlsIdentity> identity;
+  std::string auth;  // base64 of "user:password"; "" = none. Never logged.
+};
+
+// Its layer, with the digest that the reference leads to. Redirects are not followed, and
+// no token is asked for: a registry that wants either says so in the error.
+class ArtifactFetch {
+ public:
+  using Done = std::function<void(Result<std::string>)>;
+
+  // client outlives it.
+  ArtifactFetch(http::Client& client, RegistryAccess access, ArtifactReference reference,
+                ArtifactLimits limits = {});
+
+  // done is called once, from the loop, unless the fetch ends before.
+  void start(Done done);
+
+ private:
+  using TakeBody = std::function<void(std::string)>;
+
+  void get_manifest(const std::string& digest, bool may_be_index);
+  void take_manifest(const std::string& body, bool may_be_index);
+  void get(const std::string& what, const std::string& digest, std::size_t max_bytes,
+           TakeBody take);
+  void end(Result<std::string> result);
+
+  http::Client& client_;
+  const RegistryAccess access_;
+  const ArtifactReference reference_;
+  const ArtifactLimits limits_;
+  Done done_;
+  http::Call call_;
+};
+
+// Which of some images the registry does not hold.
+class ImageSearch {
+ public:
+  // missing, by "repository@digest"; an error where that cannot be told.
+  using Done = std::function<void(Result<std::vector<std::string>> missing)>;
+
+  // prefix: before their repositories, of the path; "" or "team". client outlives it.
+  ImageSearch(http::Client& client, RegistryAccess access, std::string prefix);
+
+  // Likewise. images: at least one.
+  void start(const std::vector<LockedImage>& images, Done done);
+
+ private:
+  void take(const std::string& image, Result<http::Response> response);
+
+  http::Client& client_;
+  const RegistryAccess access_;
+  const std::string prefix_;
+  Done done_;
+  std::vector<http::Call> calls_;
+  std::size_t unanswered_ = 0;
+  std::vector<std::string> missing_;
+  std::optional<Error> error_;
+};
+
+}  // namespace vk8s::addons
