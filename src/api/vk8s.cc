@@ -12,6 +12,9 @@
 namespace vk8s::api {
 namespace {
 
+// It is a part of names inside the cluster.
+constexpr std::size_t kMaxAddonName = 40;
+
 ObjectMeta parse_metadata(Fields meta) {
   ObjectMeta out;
   out.namespace_name = meta.required_text("namespace");
@@ -97,10 +100,14 @@ PortSpec parse_port(Fields port) {
   return out;
 }
 
+std::string text_or(std::string value, std::string_view fallback) {
+  return value.empty() ? std::string(fallback) : std::move(value);
+}
+
 KubeflowSpec parse_kubeflow(Fields kubeflow) {
   KubeflowSpec out;
   out.version = kubeflow.text("version");
-  out.profile = kubeflow.text("profile");
+  out.profile = text_or(kubeflow.text("profile"), kDefaultKubeflowProfile);
   out.email = kubeflow.text("email");
   out.password = kubeflow.text("password");
   Fields secret(kubeflow.find("passwordSecretRef"), kubeflow.path("passwordSecretRef"),
@@ -109,8 +116,20 @@ KubeflowSpec parse_kubeflow(Fields kubeflow) {
   return out;
 }
 
-std::string text_or(std::string value, std::string_view fallback) {
-  return value.empty() ? std::string(fallback) : std::move(value);
+std::vector<AddonSpec> parse_addons(Fields& spec) {
+  std::vector<AddonSpec> out;
+  const JsonArray addons = spec.array("addons");
+  for (std::size_t i = 0; i < addons.size(); ++i) {
+    Fields addon(&addons[i], fmt::format("{}[{}]", spec.path("addons"), i), spec.error());
+    AddonSpec parsed{addon.required_text("name"), addon.text("version")};
+    const bool is_twice = std::any_of(
+        out.begin(), out.end(), [&](const AddonSpec& other) { return other.name == parsed.name; });
+    if (parsed.name.size() > kMaxAddonName || is_twice) {
+      addon.refuse("name", "the name of one add-on, of at most 40 characters");
+    }
+    out.push_back(std::move(parsed));
+  }
+  return out;
 }
 
 void parse_networks(Fields& spec, Vk8sSpec& out) {
@@ -150,6 +169,7 @@ Vk8sSpec parse_spec(Fields spec) {
     out.kubeflow =
         parse_kubeflow(Fields(spec.find("kubeflow"), spec.path("kubeflow"), spec.error()));
   }
+  out.addons = parse_addons(spec);
   std::size_t masters = 0;
   for (const NodeSpec& node : out.nodes) {
     masters += node.role == NodeRole::kMaster ? 1 : 0;
@@ -169,6 +189,10 @@ bool Vk8s::wants_pause() const {
 bool Vk8s::wants_addresses() const {
   return std::any_of(spec.nodes.begin(), spec.nodes.end(),
                      [this](const NodeSpec& node) { return wants_address(node); });
+}
+
+bool Vk8s::has_addons() const {
+  return spec.kubeflow || !spec.addons.empty() || status.kubeflow || !status.addons.empty();
 }
 
 const NodeSpec* Vk8s::find_node(std::string_view name) const {

@@ -6,6 +6,7 @@
 // checked again, with the field's path in the error. Pure; any thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -79,12 +80,24 @@ struct PortSpec {
   std::int32_t node_port = 0;    // on the host's nodes; 0 = any
 };
 
+// The add-on that spec.kubeflow means where it names none.
+inline constexpr std::string_view kDefaultKubeflowProfile = "training";
+// Add-ons that are profiles of Kubeflow: spec.addons[] has none of them.
+inline constexpr std::array<std::string_view, 2> kKubeflowProfiles = {"training", "full"};
+
 struct KubeflowSpec {
-  std::string version;
-  std::string profile;
+  std::string version;  // "" = the one that the administrator has
+  std::string profile{kDefaultKubeflowProfile};
   std::string email;
   std::string password;  // plain, of old manifests: moved to a Secret and cleared
   std::string password_secret;
+};
+
+// One more thing to install inside.
+struct AddonSpec {
+  std::string name;
+  std::string version;  // "" = the one that the administrator has
+  bool operator==(const AddonSpec&) const = default;
 };
 
 struct Vk8sSpec {
@@ -102,6 +115,7 @@ struct Vk8sSpec {
   std::int32_t access_pod_port = 0;
   bool paused = false;
   std::optional<KubeflowSpec> kubeflow;
+  std::vector<AddonSpec> addons;
 };
 
 enum class ConditionStatus { kTrue, kFalse, kUnknown };
@@ -128,6 +142,24 @@ struct NodeSummary {
   bool operator==(const NodeSummary&) const = default;
 };
 
+struct AddonComponent {
+  std::string name;
+  bool is_ready = false;
+  std::string message;
+  bool operator==(const AddonComponent&) const = default;
+};
+
+// How far an add-on is. It is there from before its first object until after its last.
+struct AddonStatus {
+  std::string name;  // "" of status.kubeflow
+  std::string phase;
+  std::string version;
+  std::string message;
+  int progress = 0;  // 0 to 100
+  std::vector<AddonComponent> components;
+  bool operator==(const AddonStatus&) const = default;
+};
+
 // Phases of a cluster, as users of the older operator know them.
 namespace phase {
 inline constexpr std::string_view kWaiting = "Waiting";
@@ -150,6 +182,8 @@ struct Vk8sStatus {
   std::string ready_nodes;  // "1/2"
   std::vector<NodeSummary> nodes;
   std::vector<Condition> conditions;
+  std::optional<AddonStatus> kubeflow;  // none where there is nothing of it inside
+  std::vector<AddonStatus> addons;      // likewise
   bool operator==(const Vk8sStatus&) const = default;
 };
 
@@ -163,6 +197,8 @@ struct Vk8s {
   // Whether the node's address is to stay the same.
   bool wants_address(const NodeSpec& node) const { return spec.static_ips || !node.ip.empty(); }
   bool wants_addresses() const;  // of any node
+  // Whether it is to have add-ons, or may have some that are to go.
+  bool has_addons() const;
   const NodeSpec* find_node(std::string_view name) const;
   const NodeSpec& master() const;  // parse_vk8s() made sure there is one
 };

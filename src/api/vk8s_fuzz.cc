@@ -20,6 +20,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 "a cluster is an object of the API");
   fuzz::require(cluster->find_node(cluster->master().name) != nullptr, "it has a master");
   cluster->wants_pause();
+  for (const api::AddonSpec& addon : cluster->spec.addons) {
+    fuzz::require(!addon.name.empty() && addon.name.size() <= 40, "add-ons have names");
+    fuzz::require(cluster->has_addons(), "a cluster has what its spec names");
+  }
   for (const api::NodeSpec& node : cluster->spec.nodes) {
     fuzz::require(node.storage.size.empty() || api::parse_quantity(node.storage.size).has_value(),
                   "sizes are quantities");

@@ -60,6 +60,41 @@ NodeSummary parse_node_summary(const Json& json) {
   return out;
 }
 
+Json to_json(const AddonStatus& addon) {
+  JsonObject out;
+  if (!addon.name.empty()) {
+    out["name"] = addon.name;
+  }
+  out["phase"] = addon.phase;
+  out["version"] = addon.version;
+  out["message"] = addon.message;
+  out["progress"] = addon.progress;
+  JsonArray& components = (out["components"] = JsonArray()).get_array();
+  for (const AddonComponent& each : addon.components) {
+    components.push_back(
+        JsonObject{{"name", each.name}, {"ready", each.is_ready}, {"message", each.message}});
+  }
+  return out;
+}
+
+AddonStatus parse_addon(const Json& json) {
+  AddonStatus out;
+  out.name = text(json, "name");
+  out.phase = text(json, "phase");
+  out.version = text(json, "version");
+  out.message = text(json, "message");
+  out.progress = static_cast<int>(base::get_int(json, "progress").value_or(0));
+  if (const JsonArray* components = base::get_array(json, "components")) {
+    for (const Json& each : *components) {
+      const Json* ready = base::find(each, "ready");
+      out.components.push_back({text(each, "name"),
+                                ready != nullptr && ready->is_bool() && ready->get_bool(),
+                                text(each, "message")});
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 Json to_json(const Vk8sStatus& status) {
@@ -78,6 +113,15 @@ Json to_json(const Vk8sStatus& status) {
   JsonArray& conditions = (out["conditions"] = JsonArray()).get_array();
   for (const Condition& condition : status.conditions) {
     conditions.push_back(to_json(condition));
+  }
+  if (status.kubeflow) {
+    out["kubeflow"] = to_json(*status.kubeflow);
+  }
+  if (!status.addons.empty()) {
+    JsonArray& addons = (out["addons"] = JsonArray()).get_array();
+    for (const AddonStatus& addon : status.addons) {
+      addons.push_back(to_json(addon));
+    }
   }
   return out;
 }
@@ -99,6 +143,15 @@ Vk8sStatus parse_vk8s_status(const Json& json) {
   if (const JsonArray* conditions = base::get_array(json, "conditions")) {
     for (const Json& condition : *conditions) {
       out.conditions.push_back(parse_condition(condition));
+    }
+  }
+  if (const Json* kubeflow = base::find(json, "kubeflow");
+      kubeflow != nullptr && kubeflow->is_object()) {
+    out.kubeflow = parse_addon(*kubeflow);
+  }
+  if (const JsonArray* addons = base::get_array(json, "addons")) {
+    for (const Json& addon : *addons) {
+      out.addons.push_back(parse_addon(addon));
     }
   }
   return out;

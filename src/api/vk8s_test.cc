@@ -42,7 +42,8 @@ TEST(Vk8s, ReadsEveryField) {
       "staticIPs":true,"ipPool":"edge"},
     "imagePullSecrets":[{"name":"pull"}],"accessPodImage":"shell:1","accessPodPort":22,
     "paused":true,
-    "kubeflow":{"version":"1.9","email":"a@b.c","password":"p","passwordSecretRef":{"name":"s"}}})"));
+    "kubeflow":{"version":"1.9","email":"a@b.c","password":"p","passwordSecretRef":{"name":"s"}},
+    "addons":[{"name":"metrics-server"},{"name":"cert-manager","version":"1.19"}]})"));
   ASSERT_TRUE(vk8s) << vk8s.error().message();
   const NodeSpec& node = vk8s->master();
   EXPECT_EQ(node.image, "i:1");
@@ -63,6 +64,9 @@ TEST(Vk8s, ReadsEveryField) {
   EXPECT_EQ(vk8s->spec.image_pull_secrets, std::vector<std::string>{"pull"});
   EXPECT_TRUE(vk8s->wants_pause());
   EXPECT_EQ(vk8s->spec.kubeflow->password_secret, "s");
+  EXPECT_EQ(vk8s->spec.kubeflow->profile, "training");
+  EXPECT_EQ(vk8s->spec.addons,
+            (std::vector<AddonSpec>{{"metrics-server", ""}, {"cert-manager", "1.19"}}));
 }
 
 TEST(Vk8s, WantsAddressesForAllNodesOrForThoseThatNameOne) {
@@ -78,6 +82,19 @@ TEST(Vk8s, WantsAddressesForAllNodesOrForThoseThatNameOne) {
   EXPECT_FALSE(one.wants_address(*one.find_node("w")));
   const Vk8s all = parsed(R"(,"network":{"staticIPs":true})");
   EXPECT_TRUE(all.wants_address(*all.find_node("w")));
+}
+
+TEST(Vk8s, HasAddonsWhileTheSpecOrTheStatusNamesOne) {
+  const auto has = [](std::string_view spec, std::string_view status) {
+    Json object = vk8s_with(R"({"nodes":[{"name":"m","role":"master"}])" + std::string(spec) + "}");
+    object.get_object()["status"] = parse(status);
+    return parse_vk8s(object)->has_addons();
+  };
+  EXPECT_FALSE(has("", "{}"));
+  EXPECT_TRUE(has(R"(,"kubeflow":{})", "{}"));
+  EXPECT_TRUE(has(R"(,"addons":[{"name":"metrics-server"}])", "{}"));
+  EXPECT_TRUE(has("", R"({"kubeflow":{"phase":"Ready"}})"));
+  EXPECT_TRUE(has("", R"({"addons":[{"name":"metrics-server"}]})"));
 }
 
 TEST(Vk8s, OffersVolumesOnNodesOfWhichStorageIsKeptOrWasSaidNotToBe) {
@@ -113,6 +130,12 @@ TEST(Vk8s, NamesTheFieldThatIsWrong) {
             "spec.ports[0].port must be a port number");
   EXPECT_EQ(message(R"({"nodes":[{"name":"m","role":"master"}],"paused":"yes"})"),
             "spec.paused must be true or false");
+  for (const char* addons : {R"([{}])", R"([{"name":"a"},{"name":"b"},{"name":"a"}])"}) {
+    EXPECT_NE(
+        message(R"({"nodes":[{"name":"m","role":"master"}],"addons":)" + std::string(addons) + "}")
+            .find("spec.addons["),
+        std::string::npos);
+  }
   for (const char* ip : {"10.0.0.300", "::ffff:10.0.0.1", "FD00::1", "fd00:0::1", "10.0.0.1/32"}) {
     EXPECT_EQ(
         message(R"({"nodes":[{"name":"m","role":"master","ip":")" + std::string(ip) + R"("}]})"),
@@ -145,6 +168,9 @@ TEST(Vk8sStatus, SurvivesARoundTrip) {
   status.nodes = {{"w", NodeRole::kWorker, "Ready", "", 100, "10.0.0.1", "v1.37.2", "10.0.0.1"}};
   status.conditions = {
       {"Ready", ConditionStatus::kTrue, "AllReady", "", 4, "2026-01-01T00:00:00Z"}};
+  status.kubeflow =
+      AddonStatus{"", "Installing", "2.0.0", "", 40, {{"jobset", true, "all is there"}}};
+  status.addons = {{"metrics-server", "Ready", "0.8", "", 100, {}}};
   EXPECT_EQ(parse_vk8s_status(to_json(status)), status);
   EXPECT_EQ(parse_vk8s_status(parse("{}")), Vk8sStatus());
 }

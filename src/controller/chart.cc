@@ -71,6 +71,14 @@ vnodeImagePrefixes: []
 registryMirror: ""
 registryCa: ""
 
+# Add-ons that users may ask for by spec.kubeflow and spec.addons, by digest, as addons/push.sh
+# prints them; registryCa must be set:
+#   training: registry.example/vk8s/addon-training@sha256:...
+addons: {{}}
+
+# Secret of the namespace vk8s-system to read them with.
+addonPullSecret: ""
+
 # May nodes tolerate the taints of this cluster's control plane?
 tolerateControlPlane: false
 

@@ -43,6 +43,9 @@ struct Settings {
   std::string registry_mirror;   // "https://registry.example:5000"; "" = none
   std::string registry_ca_pem;   // "" = the system's CAs
   std::string host_api_address;  // the host's own API server; "" = not an address
+  // Add-ons that users may ask for: "registry.example/vk8s/addon-training@sha256:...", by name.
+  std::map<std::string, std::string> addons;
+  std::string addon_pull_secret;  // Secret of kSystemNamespace to read them with; "" = none
   StaticIpMethod static_ip_method = StaticIpMethod::kAuto;
 };
 

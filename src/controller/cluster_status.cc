@@ -105,9 +105,15 @@ class Conditions {
       : status_(status), generation_(generation), now_(now) {}
 
   void set(std::string_view type, bool is_true, std::string_view reason, std::string message) {
+    set(type, is_true ? ConditionStatus::kTrue : ConditionStatus::kFalse, reason,
+        std::move(message));
+  }
+
+  void set(std::string_view type, ConditionStatus status, std::string_view reason,
+           std::string message) {
     api::Condition condition;
     condition.type = type;
-    condition.status = is_true ? ConditionStatus::kTrue : ConditionStatus::kFalse;
+    condition.status = status;
     condition.reason = reason;
     condition.message = shown(message);
     condition.observed_generation = generation_;
@@ -231,12 +237,81 @@ void set_spec_conditions(Conditions& conditions, const api::Vk8s& vk8s) {
   conditions.set_if_seen("Ephemeral", !ephemeral.empty(),
                          ephemeral.empty() ? "Persistent" : "NoVolume",
                          fmt::format("{}", fmt::join(ephemeral, "; ")));
-  conditions.set_if_seen("KubeflowReady", false, "NotAvailable",
-                         "Kubeflow is not asked for any more");
-  if (vk8s.spec.kubeflow) {
-    conditions.set("KubeflowReady", false, "UnsupportedVersion",
-                   fmt::format("spec.kubeflow.version \"{}\": this release installs no Kubeflow",
-                               vk8s.spec.kubeflow->version));
+}
+
+constexpr std::string_view kNotInstalled = "NotInstalled";
+
+bool is_ready(const api::AddonStatus& addon) { return addon.phase == "Ready"; }
+
+std::string message_of(const api::AddonStatus& addon) {
+  if (!addon.message.empty() || is_ready(addon)) {
+    return addon.message;
+  }
+  const auto waits = std::find_if(addon.components.begin(), addon.components.end(),
+                                  [](const auto& component) { return !component.is_ready; });
+  return waits == addon.components.end()
+             ? std::string()
+             : fmt::format("{} %: {}: {}", addon.progress, waits->name, waits->message);
+}
+
+// What is inside is seen through the API server inside; what was seen last is told as that.
+void set_addon_condition(Conditions& conditions, std::string_view type,
+                         const api::AddonStatus& addon, const Observation& seen) {
+  const std::string name = addon.name.empty() ? std::string() : addon.name + ": ";
+  if (seen.is_paused) {
+    conditions.set(type, false, "Paused",
+                   name + "spec.paused is true; it goes on with the cluster");
+  } else if (!seen.is_master_ready() && addon.phase != "Blocked") {
+    conditions.set(type, ConditionStatus::kUnknown, "ControlPlaneNotReady",
+                   fmt::format("{}it cannot be looked at: see ControlPlaneReady; it was {}", name,
+                               addon.phase));
+  } else {
+    conditions.set(type, is_ready(addon), addon.phase, name + message_of(addon));
+  }
+}
+
+// No profile of this release has a login: nobody is to believe that one was made.
+api::AddonStatus with_unused_fields(api::AddonStatus status, const api::Vk8s& vk8s) {
+  const auto& spec = vk8s.spec.kubeflow;
+  if (spec && is_ready(status) && (!spec->email.empty() || !spec->password_secret.empty())) {
+    status.message += fmt::format(
+        "{}spec.kubeflow.email and passwordSecretRef are not used: profile {} has no login; remove "
+        "them",
+        status.message.empty() ? "" : "; ", spec->profile);
+  }
+  return status;
+}
+
+// Of Kubeflow that has gone, also what an uninstall has kept, for as long as there is none again.
+std::string message_of_removed(const api::Vk8sStatus& previous) {
+  const api::Condition* known = api::find_condition(previous.conditions, "KubeflowReady");
+  if (!previous.kubeflow && known != nullptr && known->reason == kNotInstalled) {
+    return known->message;
+  }
+  const bool has_kept = previous.kubeflow && previous.kubeflow->phase == "Removed" &&
+                        !previous.kubeflow->message.empty();
+  return has_kept ? "Kubeflow was removed; " + previous.kubeflow->message
+                  : "Kubeflow is not asked for any more";
+}
+
+void set_addon_conditions(Conditions& conditions, const api::Vk8s& vk8s,
+                          const api::Vk8sStatus& previous, const api::Vk8sStatus& status,
+                          const Observation& seen) {
+  if (status.kubeflow) {
+    set_addon_condition(conditions, "KubeflowReady", with_unused_fields(*status.kubeflow, vk8s),
+                        seen);
+  } else {
+    conditions.set_if_seen("KubeflowReady", false, kNotInstalled, message_of_removed(previous));
+  }
+  const auto waits = std::find_if(status.addons.begin(), status.addons.end(),
+                                  [](const auto& addon) { return !is_ready(addon); });
+  if (status.addons.empty()) {
+    conditions.set_if_seen("AddonsReady", false, kNotInstalled, "no add-on is asked for any more");
+  } else if (waits == status.addons.end() && !seen.is_paused && seen.is_master_ready()) {
+    conditions.set("AddonsReady", true, "AllReady", "");
+  } else {
+    set_addon_condition(conditions, "AddonsReady",
+                        waits == status.addons.end() ? status.addons.front() : *waits, seen);
   }
 }
 
@@ -305,12 +380,16 @@ api::Vk8sStatus compute_status(const api::Vk8s& vk8s, const api::Vk8sStatus& pre
   }
   out.ready_nodes = fmt::format("{}/{}", ready_count(seen.nodes), vk8s.spec.nodes.size());
   out.message = shown(message_of(out, seen));
+  // Dropped only once it is known that nothing is left of them.
+  out.kubeflow = seen.addons ? seen.addons->kubeflow : previous.kubeflow;
+  out.addons = seen.addons ? seen.addons->addons : previous.addons;
 
   Conditions conditions(out, vk8s.metadata.generation, now);
   set_node_conditions(conditions, seen, was_installed(previous));
   set_problem_conditions(conditions, seen);
   set_address_conditions(conditions, seen);
   set_spec_conditions(conditions, vk8s);
+  set_addon_conditions(conditions, vk8s, previous, out, seen);
   const bool ready = out.phase == phase::kRunning;
   std::string why = ready ? "AllReady" : seen.problem ? seen.problem->reason : out.phase;
   std::erase(why, ' ');  // a reason is one word

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/vk8s.h"
+#include "controller/addons.h"
 #include "controller/observation.h"
 #include "controller/problem.h"
 
@@ -26,11 +27,12 @@ struct Observation {
   std::optional<Problem> problem;  // why it cannot go on
   std::vector<Problem> more;       // what is wrong beside that
   std::vector<NodeObservation> nodes;
-  std::string missing;         // what the host lacks; "" = nothing
-  std::string address_limits;  // what nodes with fixed addresses cannot do; "" = nothing
-  std::string version;         // that its master runs; "" = not known
-  std::string endpoint;        // "" = none yet
-  bool is_paused = false;      // told to stop its nodes
+  std::string missing;                 // what the host lacks; "" = nothing
+  std::string address_limits;          // what nodes with fixed addresses cannot do; "" = nothing
+  std::string version;                 // that its master runs; "" = not known
+  std::string endpoint;                // "" = none yet
+  std::optional<AddonsReport> addons;  // nothing = as they were
+  bool is_paused = false;              // told to stop its nodes
   // When to look again though nothing has changed, beside what the problems say.
   std::optional<std::chrono::seconds> again;
 };

@@ -196,7 +196,8 @@ TEST_F(ClusterStatus, WarnsOfAWorkerThatWasMadeEphemeralAndOfNoneWithoutStorage)
 }
 
 TEST_F(ClusterStatus, NamesEachThingThatAnOldManifestAsksForInVain) {
-  vk8s_.spec.kubeflow = api::KubeflowSpec{"1.4", "", "", "", ""};
+  seen_.addons.emplace();
+  seen_.addons->kubeflow = api::AddonStatus{"", "Blocked", "", "no version \"1.4\"", 0, {}};
   seen_.missing = "node demo-master-1: no node of the host has nvidia.com/gpu";
   seen_.problem = Problem{api::phase::kFail, std::string(reason::kNotAllowed), "image x", {}};
   const auto status = compute();
@@ -206,10 +207,45 @@ TEST_F(ClusterStatus, NamesEachThingThatAnOldManifestAsksForInVain) {
   EXPECT_THAT(api::find_condition(status.conditions, "Ready")->message, HasSubstr("image x"));
 }
 
-TEST_F(ClusterStatus, SaysThatKubeflowIsNotInstalled) {
-  vk8s_.spec.kubeflow = api::KubeflowSpec{"1.4", "", "", "", ""};
+TEST_F(ClusterStatus, SaysWhatKubeflowWaitsForAndKeepsThatWhileNobodyLooks) {
+  make_ready(0);
+  seen_.addons.emplace();
+  seen_.addons->kubeflow =
+      api::AddonStatus{"", "Installing", "2.0", "", 40, {{"a", true, ""}, {"b", false, "no pod"}}};
   compute();
-  EXPECT_EQ(condition("KubeflowReady").reason, "UnsupportedVersion");
+  EXPECT_EQ(condition("KubeflowReady").reason, "Installing");
+  EXPECT_EQ(condition("KubeflowReady").message, "40 %: b: no pod");
+  seen_.addons.reset();
+  EXPECT_TRUE(compute().kubeflow);
+  seen_.addons.emplace();
+  EXPECT_FALSE(compute().kubeflow);
+  EXPECT_EQ(condition("KubeflowReady").reason, "NotInstalled");
+}
+
+TEST_F(ClusterStatus, SaysThatNobodyReadsTheFieldsOfALogin) {
+  make_ready(0);
+  seen_.addons.emplace();
+  seen_.addons->kubeflow = api::AddonStatus{"", "Ready", "2.0", "", 100, {}};
+  vk8s_.spec.kubeflow.emplace();
+  compute();
+  EXPECT_EQ(condition("KubeflowReady").message, "");
+  vk8s_.spec.kubeflow->password_secret = "mine";
+  EXPECT_EQ(compute().kubeflow->message, "");
+  EXPECT_THAT(condition("KubeflowReady").message,
+              HasSubstr("passwordSecretRef are not used: profile training has no login"));
+}
+
+TEST_F(ClusterStatus, SaysWhatOfKubeflowWasKeptUntilThereIsOneAgain) {
+  make_ready(0);
+  seen_.addons.emplace();
+  seen_.addons->kubeflow = api::AddonStatus{"", "Removed", "2.0", "CRD x is kept", 100, {}};
+  compute();
+  seen_.addons->kubeflow.reset();
+  compute();
+  EXPECT_EQ(condition("KubeflowReady").message, "Kubeflow was removed; CRD x is kept");
+  compute();
+  EXPECT_EQ(condition("KubeflowReady").reason, "NotInstalled");
+  EXPECT_EQ(condition("KubeflowReady").message, "Kubeflow was removed; CRD x is kept");
 }
 
 TEST_F(ClusterStatus, HasAConditionForEachOfSeveralProblems) {

@@ -42,9 +42,16 @@ ControllerManager::ControllerManager(EventLoop& loop, kube::Client& client,
       reservation_(
           batch_, address_methods_, [this] { return claimed_addresses(); },
           log_.child("reservation")),
+      addon_sets_(loop, agents_client, client, options_.settings, log_.child("addon-sets")),
+      addons_(AddonKeeper::Parts{
+          loop, [this](std::function<void()> work) { loop_.post(std::move(work)); }, addon_sets_,
+          [this](const kube::ClientConfig& config) {
+            return kube::Client::create(loop_, config, log_.child("addons"));
+          },
+          [this](const kube::ObjectKey& key) { queue_.add(key); }, log_.child("addons")}),
       events_(loop, client, std::string(kFieldManager), options_.identity, log_.child("events")),
       reconciler_(Reconciler::Parts{
-          batch_, world_, agents_, inner_, addresses_,
+          batch_, world_, agents_, inner_, addresses_, addons_,
           [this](const Json& vk8s, bool is_warning, std::string_view reason,
                  const std::string& message) {
             events_.record(kube::reference_to(kube::resources::kVk8s, vk8s),

@@ -9,6 +9,7 @@
 
 #include "base/event_loop.h"
 #include "base/log.h"
+#include "controller/addon_keeper.h"
 #include "controller/address_index.h"
 #include "controller/address_keeper.h"
 #include "controller/address_methods.h"
@@ -20,6 +21,7 @@
 #include "controller/metrics.h"
 #include "controller/patient_inner_clusters.h"
 #include "controller/reconciler.h"
+#include "controller/registry_addon_sets.h"
 #include "ipmanager/allocator.h"
 #include "ipmanager/sweeper.h"
 #include "kube/events.h"
@@ -83,6 +85,8 @@ class ControllerManager {
   AddressMethods address_methods_;
   AddressKeeper addresses_;
   CalicoReservation reservation_;
+  RegistryAddonSets addon_sets_;
+  AddonKeeper addons_;
   kube::EventRecorder events_;
   Reconciler reconciler_;
   std::unique_ptr<kube::ReconcileWorkers> workers_;

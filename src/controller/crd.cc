@@ -15,6 +15,8 @@ using namespace schema;  // NOLINT: the schema reads as a document this way
 
 constexpr std::string_view kDnsLabel = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 constexpr int kMaxName = 253;
+// It is a part of names inside the cluster.
+constexpr int kMaxAddonName = 40;
 
 // A StatefulSet's name: its pods carry "<name>-<revision hash>" as a label value
 // of at most 63 characters.
@@ -195,13 +197,27 @@ JsonObject name_reference(std::string_view description) {
 
 JsonObject kubeflow_schema() {
   JsonObject properties;
-  properties["version"] = text("", 32);
-  properties["profile"] = text("Which of Kubeflow's components are installed.", 63);
+  properties["version"] =
+      text("Such as \"2.0\". Without it: the one that this installation has.", 32);
+  properties["profile"] = text(
+      "Which of Kubeflow's components are installed: training or full. Without it: training.", 63);
   properties["email"] = text("The first user's.", 254);
   properties["password"] = text("Deprecated: it is moved to a Secret. Use passwordSecretRef.", 256);
   properties["passwordSecretRef"] =
       name_reference("Secret of this namespace with the first user's password (key password).");
-  return object("Kubeflow inside the cluster.", std::move(properties));
+  return object("Kubeflow inside the cluster. Without it, or once it is removed: none.",
+                std::move(properties));
+}
+
+JsonObject addons_schema() {
+  JsonObject properties;
+  properties["name"] =
+      with_rules(pattern_text("As this installation calls it.", kMaxAddonName, kDnsLabel),
+                 JsonArray{rule("!(self in ['kubeflow', 'training', 'full'])",
+                                "spec.addons[].name: Kubeflow is asked for by spec.kubeflow")});
+  properties["version"] = text("Without it: the one that this installation has.", 32);
+  return map_list("What else is installed inside the cluster.",
+                  object("", std::move(properties), {"name"}), kMaxAddons, {"name"});
 }
 
 JsonObject address_list(std::string_view description, int max_items) {
@@ -268,7 +284,28 @@ JsonObject spec_schema() {
   properties["accessPodPort"] = integer("Port of that pod, behind <cluster>-access-svc.", 1, 65535);
   properties["paused"] = flag("Stop the nodes and keep their volumes.");
   properties["kubeflow"] = kubeflow_schema();
+  properties["addons"] = addons_schema();
   return with_rules(object("", std::move(properties), {"nodes"}), spec_rules());
+}
+
+// How far an add-on is; with_name: it is one of several.
+JsonObject addon_status_schema(std::string_view description, bool with_name) {
+  JsonObject component;
+  component["name"] = text("", kMaxName);
+  component["ready"] = flag("");
+  component["message"] = text("What it waits for; of a ready one, what others have set.", 4096);
+  JsonObject properties;
+  if (with_name) {
+    properties["name"] = text("", kMaxAddonName);
+  }
+  properties["phase"] =
+      text("Pending, Blocked, Installing, Failed, Ready, Removing or Removed.", 32);
+  properties["version"] = text("", 64);
+  properties["message"] = text("", 4096);
+  properties["progress"] = integer("Percent.", 0, 100);
+  properties["components"] = map_list("", object("", std::move(component), {"name"}), 64, {"name"});
+  return with_name ? object(description, std::move(properties), {"name"})
+                   : object(description, std::move(properties));
 }
 
 JsonObject status_schema() {
@@ -292,6 +329,10 @@ JsonObject status_schema() {
   properties["readyNodes"] = text("Nodes that are ready of those wanted, as in 1/2.", 16);
   properties["nodes"] = map_list("", object("", std::move(node), {"name"}), kMaxNodes, {"name"});
   properties["conditions"] = map_list("", condition(), 32, {"type"});
+  properties["kubeflow"] = addon_status_schema(
+      "How far Kubeflow is. It is there until the last of it has been removed.", false);
+  properties["addons"] = map_list("How far spec.addons are, and those that are being removed.",
+                                  addon_status_schema("", true), 2 * kMaxAddons, {"name"});
   return object("What the controller observes.", std::move(properties));
 }
 

@@ -12,10 +12,12 @@ namespace {
 
 constexpr auto kTimeout = std::chrono::seconds(5);
 
-Result<kube::ClientConfig> make_config(const Cluster& cluster) {
+}  // namespace
+
+Result<kube::ClientConfig> inner_client_config(const Cluster& cluster, const pki::Subject& user) {
   const pki::KeyPair ca = VK8S_TRY(api::key_pair(cluster.pki, "ca"));
   pki::LeafRequest request;
-  request.subject.common_name = kInnerUser;
+  request.subject = user;
   request.client = true;
   pki::KeyPair identity = VK8S_TRY(pki::issue(ca, request));
   kube::ClientConfig config;
@@ -26,8 +28,6 @@ Result<kube::ClientConfig> make_config(const Cluster& cluster) {
   config.user_agent = kFieldManager;
   return config;
 }
-
-}  // namespace
 
 bool DialledInnerClusters::has_identity(const kube::ObjectKey& cluster) const {
   return config_of(cluster).has_value();
@@ -41,8 +41,10 @@ std::optional<kube::ClientConfig> DialledInnerClusters::config_of(
 }
 
 Status DialledInnerClusters::adopt(const Cluster& cluster) {
-  kube::ClientConfig config =
-      VK8S_TRY_CONTEXT(make_config(cluster), "identity for the API server of {}", cluster.name());
+  pki::Subject user;
+  user.common_name = kInnerUser;
+  kube::ClientConfig config = VK8S_TRY_CONTEXT(inner_client_config(cluster, user),
+                                               "identity for the API server of {}", cluster.name());
   const std::lock_guard lock(mutex_);
   configs_.insert_or_assign(key_of(cluster), std::move(config));
   return {};

@@ -33,6 +33,9 @@ class InnerClusters {
                                         std::vector<BatchClient::Request> requests) = 0;
 };
 
+// For the API server inside, as such a user: cluster.pki and the Service's address are known.
+Result<kube::ClientConfig> inner_client_config(const Cluster& cluster, const pki::Subject& user);
+
 // Dials for each batch and hangs up after it: such requests are rare, clusters many.
 class DialledInnerClusters final : public InnerClusters {
  public:

@@ -20,6 +20,7 @@ inline constexpr std::string_view kFieldManager = "vk8s-controller";
 // How many of each a cluster may have: the CRD's limits.
 inline constexpr int kMaxNodes = 64;
 inline constexpr int kMaxPorts = 64;
+inline constexpr int kMaxAddons = 16;
 
 Json crd_manifest();  // of Vk8s
 Json ip_pool_crd_manifest();

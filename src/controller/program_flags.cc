@@ -4,13 +4,17 @@
 #include <map>
 #include <utility>
 
+#include "addons/oci_artifact.h"
+#include "base/names.h"
 #include "base/text.h"
+#include "controller/addon_wish.h"
 #include "pki/pki.h"
 #include "sys/file.h"
 
 namespace vk8s::controller {
 namespace {
 
+constexpr std::size_t kMaxAddonName = 40;
 constexpr std::size_t kMaxCaBytes = 256U << 10U;
 
 Status add_vnode_image(std::string_view text, Settings& settings) {
@@ -29,6 +33,21 @@ Status add_vnode_image(std::string_view text, Settings& settings) {
   return {};
 }
 
+Status add_addon(std::string_view text, Settings& settings) {
+  const std::size_t equals = text.find('=');
+  const std::string name(text.substr(0, equals));
+  const std::string_view reference =
+      equals == std::string_view::npos ? std::string_view() : text.substr(equals + 1);
+  if (!base::is_dns_label(name) || name.size() > kMaxAddonName || name == kKubeflowSet) {
+    return fail(Errc::kInvalidArgument,
+                "--addon \"{}\": NAME=REFERENCE is needed, with a NAME of at most 40 characters",
+                base::printable(text, 300));
+  }
+  VK8S_TRY_CONTEXT(addons::ArtifactReference::parse(reference), "--addon {}", name);
+  settings.addons.insert_or_assign(name, std::string(reference));
+  return {};
+}
+
 Status check_registry(const Settings& settings) {
   const std::string_view url = settings.registry_mirror;
   if (!url.empty() && !url.starts_with("https://") && !url.starts_with("http://")) {
@@ -36,8 +55,13 @@ Status check_registry(const Settings& settings) {
                 "--registry-mirror \"{}\": a URL is needed, such as https://registry.example:5000",
                 base::printable(url, 200));
   }
-  if (url.empty() && !settings.registry_ca_pem.empty()) {
+  if (url.empty() && settings.addons.empty() && !settings.registry_ca_pem.empty()) {
     return fail(Errc::kInvalidArgument, "--registry-ca: --registry-mirror is missing");
+  }
+  if (!settings.addons.empty() && settings.registry_ca_pem.empty() && !url.starts_with("http://")) {
+    return fail(Errc::kInvalidArgument,
+                "--addon: --registry-ca is missing: the registry is "
+                "trusted by no other CA");
   }
   return {};
 }
@@ -77,6 +101,11 @@ void add_flags(CLI::App& app, ProgramFlags& flags) {
   app.add_option("--registry-mirror", options.settings.registry_mirror,
                  "URL of the registry that nodes ask first for the images of their pods");
   app.add_option("--registry-ca", flags.registry_ca_file, "PEM file of who signed its certificate");
+  app.add_option("--addon", flags.addons,
+                 "NAME=REFERENCE, by digest: what users may install by spec.kubeflow and "
+                 "spec.addons (repeatable)");
+  app.add_option("--addon-pull-secret", options.settings.addon_pull_secret,
+                 "Secret of the controller's namespace to read them from the registry with");
   app.add_flag("--tolerate-control-plane", options.settings.tolerate_control_plane,
                "let nodes tolerate the taints of the host's control plane");
   app.add_option("--static-ip-method", flags.static_ip_method,
@@ -88,6 +117,9 @@ Result<ProgramOptions> check_flags(ProgramFlags flags) {
   Settings& settings = flags.options.settings;
   for (const std::string& image : flags.vnode_images) {
     VK8S_TRY(add_vnode_image(image, settings));
+  }
+  for (const std::string& addon : flags.addons) {
+    VK8S_TRY(add_addon(addon, settings));
   }
   if (!flags.registry_ca_file.empty()) {
     settings.registry_ca_pem = VK8S_TRY_CONTEXT(sys::read_file(flags.registry_ca_file, kMaxCaBytes),

@@ -15,6 +15,7 @@ namespace vk8s::controller {
 struct ProgramFlags {
   ProgramOptions options;
   std::vector<std::string> vnode_images;  // "1.37=reference"
+  std::vector<std::string> addons;        // "training=reference"
   std::string registry_ca_file;
   std::string static_ip_method = "auto";
 };

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/wall_time.h"
 #include "controller/manifests.h"
 #include "controller/plain_password.h"
 #include "controller/preconditions.h"
@@ -90,6 +89,7 @@ void Reconciler::forget(const kube::ObjectKey& key) {
   parts_.agents.forget(key);
   parts_.inner.forget(key);
   parts_.addresses.forget(key);
+  parts_.addons.forget(key);
   inner_ports_.forget(key);
   node_metadata_.forget(key);
   admission_.forget(key);
@@ -116,6 +116,7 @@ Result<Reconciler::Outcome> Reconciler::reconcile(const kube::ObjectKey& key) {
   if (vk8s->metadata.being_deleted) {
     // What it owns goes by garbage collection.
     parts_.agents.forget(key);
+    parts_.addons.forget(key);
     VK8S_TRY(report(*object, *vk8s, Observation()));
     return Outcome();
   }
@@ -181,6 +182,10 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
     seen.run_on();
   }
   explain_missing(cluster, seen);
+  if (vk8s.has_addons()) {
+    seen.addons = parts_.addons.ensure(vk8s, !cluster.paused && seen.is_master_ready() &&
+                                                 parts_.addons.has_identity(key_of(cluster)));
+  }
   auto unlabelled = label_nodes(cluster, seen);
   const std::vector<World::Object> left = left_sets(vk8s);
   // No node that might not come back.
@@ -276,7 +281,7 @@ NodeSets Reconciler::known_sets(const Cluster& cluster) const {
 void Reconciler::keep_in_touch(Cluster& cluster, Observation& seen) {
   seen.note(set_replicas(cluster));
   const kube::ObjectKey key = key_of(cluster);
-  if (parts_.agents.has_identity(key) && parts_.inner.has_identity(key)) {
+  if (parts_.agents.has_identity(key) && may_act_inside(cluster.vk8s)) {
     return;
   }
   if (const auto service = writer_.known(make_api_server_service()->ref(cluster))) {
@@ -384,8 +389,7 @@ std::optional<Problem> Reconciler::write_nodes(Cluster& cluster, bool is_new) {
   const bool fresh = cluster.exists && !resumes(cluster) &&
                      secrets_.are_fresh(cluster, {pki.get(), agent_ca.get()}) &&
                      secrets_.are_fresh(cluster, pointers(leaves)) &&
-                     parts_.agents.has_identity(key_of(cluster)) &&
-                     parts_.inner.has_identity(key_of(cluster));
+                     parts_.agents.has_identity(key_of(cluster)) && may_act_inside(cluster.vk8s);
   if (!fresh) {
     if (auto problem = ensure_authorities(cluster, is_new)) {
       return problem;
@@ -408,6 +412,11 @@ bool Reconciler::resumes(const Cluster& cluster) const {
   });
 }
 
+bool Reconciler::may_act_inside(const api::Vk8s& vk8s) const {
+  const kube::ObjectKey key{vk8s.metadata.namespace_name, vk8s.metadata.name};
+  return parts_.inner.has_identity(key) && (!vk8s.has_addons() || parts_.addons.has_identity(key));
+}
+
 // Each for itself: without one of them, all is still done that the other is for.
 std::optional<Problem> Reconciler::ensure_authorities(Cluster& cluster, bool is_new) {
   const auto pki = make_pki_secret();
@@ -427,7 +436,11 @@ std::optional<Problem> Reconciler::ensure_authorities(Cluster& cluster, bool is_
     }
   }
   if (!cluster.pki.empty()) {
-    if (const Status adopted = parts_.inner.adopt(cluster); !adopted && !problem) {
+    Status adopted = parts_.inner.adopt(cluster);
+    if (adopted && cluster.vk8s.has_addons()) {
+      adopted = parts_.addons.adopt(cluster);
+    }
+    if (!adopted && !problem) {
       problem = write_problem(adopted.error());
     }
   }
@@ -504,82 +517,6 @@ std::optional<Problem> Reconciler::write_ports(const Cluster& cluster) {
   const auto policy = make_network_policy();
   auto written = writer_.ensure(cluster, {policy.get()});
   return written ? write_ports_service(cluster) : std::optional(std::move(written).error());
-}
-
-Status Reconciler::report(const Json& object, const api::Vk8s& vk8s, const Observation& seen) {
-  const kube::ObjectKey key{vk8s.metadata.namespace_name, vk8s.metadata.name};
-  // The cache may not show yet what was written last.
-  api::Vk8sStatus previous = vk8s.status;
-  std::set<std::string> known_problems;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto last = written_.find(key);
-    if (last != written_.end()) {
-      known_problems = last->second.problems;
-      if (last->second.resource_version == vk8s.metadata.resource_version) {
-        previous = last->second.status;
-      }
-    }
-  }
-  api::Vk8sStatus status = compute_status(vk8s, previous, seen, base::format_time(parts_.now()));
-  if (status == previous) {
-    return {};
-  }
-  JsonObject metadata;
-  metadata["name"] = key.name;
-  metadata["namespace"] = key.namespace_name;
-  metadata["uid"] = vk8s.metadata.uid;
-  JsonObject patch;
-  patch["apiVersion"] = api::kVk8sApiVersion;
-  patch["kind"] = "Vk8s";
-  patch["metadata"] = std::move(metadata);
-  patch["status"] = api::to_json(status);
-  const auto applied =
-      parts_.client.run_one(apply_request(kube::resources::kVk8s, std::move(patch), "status"));
-  if (!applied) {
-    // Deleted meanwhile: there is nobody left to tell.
-    const bool gone = applied.error().code() == Errc::kNotFound ||
-                      (applied.error().code() == Errc::kConflict && vk8s.metadata.being_deleted);
-    return gone ? Status() : tl::unexpected<Error>(applied.error());
-  }
-  tell(object, status, seen, status.phase != previous.phase, known_problems);
-  parts_.log.info("status", {{"vk8s", key.namespace_name + "/" + key.name},
-                             {"phase", status.phase},
-                             {"ready", status.ready_nodes},
-                             {"message", status.message}});
-  std::set<std::string> problems;
-  for (const Problem* problem : seen.problems()) {
-    problems.insert(problem->reason);
-  }
-  const std::lock_guard lock(mutex_);
-  written_[key] = {std::move(status), vk8s.metadata.resource_version, std::move(problems)};
-  return {};
-}
-
-// The story once per change. A running cluster can have problems and go on running.
-void Reconciler::tell(const Json& object, const api::Vk8sStatus& status, const Observation& seen,
-                      bool has_new_phase, const std::set<std::string>& known_problems) const {
-  if (!parts_.announce) {
-    return;
-  }
-  const std::vector<const Problem*> problems = seen.problems();
-  for (const Problem* problem : problems) {
-    const bool is_first = problem == problems.front();
-    const bool is_new = !known_problems.contains(problem->reason);
-    if (is_new || (is_first && has_new_phase)) {
-      const bool is_trouble = is_new && problem->reason != reason::kDrainingNode &&
-                              (status.phase == api::phase::kRunning || !is_first);
-      parts_.announce(object, is_trouble || status.phase == api::phase::kFail, problem->reason,
-                      problem->message);
-    }
-  }
-  if (has_new_phase && problems.empty()) {
-    std::string reason = status.phase;
-    std::erase(reason, ' ');
-    parts_.announce(
-        object, false, reason,
-        status.message.empty() ? fmt::format("the cluster is {}", status.phase) : status.message);
-  }
 }
 
 }  // namespace vk8s::controller

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "controller/addons.h"
 #include "controller/addresses.h"
 #include "controller/agent_monitor.h"
 #include "controller/batch_client.h"
@@ -39,6 +40,7 @@ class Reconciler {
     AgentMonitor& agents;
     InnerClusters& inner;
     Addresses& addresses;
+    Addons& addons;
     Announce announce;
     Settings settings;
     Log log;
@@ -97,9 +99,12 @@ class Reconciler {
                                            const std::vector<World::Object>& left,
                                            const Observation& seen, const Json& object);
   std::optional<Problem> remove_objects_of(const Cluster& cluster, const Json& stateful_set);
+  bool may_act_inside(const api::Vk8s& vk8s) const;
   Status report(const Json& object, const api::Vk8s& vk8s, const Observation& seen);
   void tell(const Json& object, const api::Vk8sStatus& status, const Observation& seen,
             bool has_new_phase, const std::set<std::string>& known_problems) const;
+  void tell_addons(const Json& object, const api::Vk8sStatus& previous,
+                   const api::Vk8sStatus& status) const;
 
   Parts parts_;
   ObjectWriter writer_;

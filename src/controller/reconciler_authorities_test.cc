@@ -32,7 +32,7 @@ class AuthoritiesTest : public ReconcilerTest {
     agents_.identity_ = nullptr;
     inner_.forget(kDemo);
     Reconciler reborn(Reconciler::Parts{
-        client_, world_, agents_, inner_, addresses_, {}, Settings(), Log::silent()});
+        client_, world_, agents_, inner_, addresses_, addons_, {}, Settings(), Log::silent()});
     sync();
     ASSERT_TRUE(reborn.reconcile(kDemo));
   }

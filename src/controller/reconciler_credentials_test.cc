@@ -46,7 +46,7 @@ class RegistryCredentialsOfNodes : public ReconcilerTest {
   }
 
   Reconciler with_mirror_{
-      Reconciler::Parts{client_, world_, agents_, inner_, addresses_,
+      Reconciler::Parts{client_, world_, agents_, inner_, addresses_, addons_,
                         [](const Json&, bool, std::string_view, const std::string&) {},
                         with_mirror(), Log::silent(), [this] { return now_; }}};
 };

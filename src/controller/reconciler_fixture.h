@@ -94,6 +94,27 @@ class FakeAddresses final : public Addresses {
   bool forgotten_ = false;
 };
 
+// Says of add-ons what a test says.
+class FakeAddons final : public Addons {
+ public:
+  bool has_identity(const kube::ObjectKey&) const override { return adopted_; }
+  Status adopt(const Cluster& cluster) override {
+    EXPECT_TRUE(cluster.pki.contains("ca.key"));
+    adopted_ = true;
+    return {};
+  }
+  AddonsReport ensure(const api::Vk8s&, bool can_work) override {
+    can_work_ = can_work;
+    return report_;
+  }
+  void forget(const kube::ObjectKey&) override { forgotten_ = true; }
+
+  AddonsReport report_;
+  std::optional<bool> can_work_;  // as it was told last
+  bool adopted_ = false;
+  bool forgotten_ = false;
+};
+
 // The fake server, which gives Services addresses as a real one does.
 class ServerWithAddresses final : public kube::Client {
  public:
@@ -156,11 +177,13 @@ class ReconcilerTest : public testing::Test {
         inner_(loop_.loop(), *inner_server_),
         front_(*server_),
         client_(loop_.loop(), front_, std::chrono::seconds(10)),
-        reconciler_(
-            Reconciler::Parts{client_, world_, agents_, inner_, addresses_,
-                              [this](const Json&, bool, std::string_view reason,
-                                     const std::string&) { announced_.emplace_back(reason); },
-                              Settings(), Log::silent(), [this] { return now_; }}) {
+        reconciler_(Reconciler::Parts{
+            client_, world_, agents_, inner_, addresses_, addons_,
+            [this](const Json&, bool, std::string_view reason, const std::string& message) {
+              announced_.emplace_back(reason);
+              announcement_ = message;
+            },
+            Settings(), Log::silent(), [this] { return now_; }}) {
     store_vk8s(vk8s_object());
   }
   ~ReconcilerTest() override {
@@ -323,7 +346,9 @@ class ReconcilerTest : public testing::Test {
   FakeWorld world_;
   FakeAgents agents_;
   FakeAddresses addresses_;
-  std::vector<std::string> announced_;
+  FakeAddons addons_;
+  std::vector<std::string> announced_;  // reasons
+  std::string announcement_;            // the last message
   base::WallTime now_ = std::chrono::system_clock::now();
   BatchClient client_;
   Reconciler reconciler_;

@@ -76,7 +76,7 @@ TEST_F(ReconcilerTest, GoesOnFromAHalfDoneStateOfAnEarlierProcess) {
   const Json pki = object(resources::kSecret, "demo-pki");
   FakeAgents agents;
   Reconciler reborn(Reconciler::Parts{
-      client_, world_, agents, inner_, addresses_, {}, Settings(), Log::silent()});
+      client_, world_, agents, inner_, addresses_, addons_, {}, Settings(), Log::silent()});
   sync();
   clear_requests();
   ASSERT_TRUE(reborn.reconcile(kDemo));
@@ -298,7 +298,7 @@ TEST_F(NodeMetadataTest, RemovesWhatWasEditedAwayWhileNoControllerRan) {
   inner_requests();
   FakeAgents agents;
   Reconciler reborn(Reconciler::Parts{
-      client_, world_, agents, inner_, addresses_, {}, Settings(), Log::silent()});
+      client_, world_, agents, inner_, addresses_, addons_, {}, Settings(), Log::silent()});
   ASSERT_TRUE(reborn.reconcile(kDemo));
   EXPECT_THAT(inner_requests(), testing::ElementsAre(kGetWorker, kPatchWorker));
   EXPECT_EQ(labels(), (JsonObject{{"theirs", "x"}}));

@@ -12,7 +12,9 @@ namespace {
 constexpr std::chrono::minutes kFreshFor(5);
 constexpr std::string_view kDockerConfig = ".dockerconfigjson";
 
-Result<std::string> auth_in(const Json& secret, std::string_view host) {
+}  // namespace
+
+Result<std::string> registry_auth_in(const Json& secret, std::string_view host) {
   const JsonObject* data = base::get_object(secret, "data");
   const Json* text = data == nullptr ? nullptr : data->if_contains(kDockerConfig);
   if (text == nullptr || !text->is_string()) {
@@ -24,8 +26,6 @@ Result<std::string> auth_in(const Json& secret, std::string_view host) {
   }
   return api::registry_auth(*config, host);
 }
-
-}  // namespace
 
 RegistryCredentials::RegistryCredentials(BatchClient& client, Log log, Now now)
     : client_(client), log_(std::move(log)), now_(std::move(now)) {}
@@ -69,7 +69,7 @@ Result<std::string> RegistryCredentials::read(const Cluster& cluster, std::strin
     if (!secrets[i] && secrets[i].error().code() != Errc::kNotFound) {
       return tl::unexpected<Error>(secrets[i].error());
     }
-    auto auth = secrets[i] ? auth_in(*secrets[i], host)
+    auto auth = secrets[i] ? registry_auth_in(*secrets[i], host)
                            : Result<std::string>(tl::unexpected<Error>(secrets[i].error()));
     if (auth) {
       return auth;

@@ -15,6 +15,10 @@
 
 namespace vk8s::controller {
 
+// Base64 of "user:password" for that "host[:port]", of a Secret of type
+// kubernetes.io/dockerconfigjson: as api::registry_auth() has it.
+Result<std::string> registry_auth_in(const Json& secret, std::string_view host);
+
 // Any thread but the loop's.
 class RegistryCredentials {
  public:

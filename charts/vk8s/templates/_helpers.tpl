@@ -3,8 +3,11 @@
 {{- if ne .Release.Namespace "vk8s-system" -}}
 {{- fail (printf "namespace %q: the operator runs in vk8s-system: add --namespace vk8s-system --create-namespace" .Release.Namespace) -}}
 {{- end -}}
-{{- if and .Values.registryCa (not .Values.registryMirror) -}}
-{{- fail "registryCa is set and registryMirror is not: set both" -}}
+{{- if and .Values.registryCa (not .Values.registryMirror) (not .Values.addons) -}}
+{{- fail "registryCa is set and neither registryMirror nor addons is: it is for these" -}}
+{{- end -}}
+{{- if and .Values.addons (not .Values.registryCa) -}}
+{{- fail "addons are set and registryCa is not: their registry is trusted by no other CA" -}}
 {{- end -}}
 {{- end -}}
 
@@ -26,6 +29,16 @@
 {{- end -}}
 {{- if $images -}}
 vnode-image = {{ toJson $images }}
+{{ end -}}
+{{- $addons := list -}}
+{{- range $name, $reference := .Values.addons -}}
+{{- $addons = append $addons (printf "%s=%s" $name $reference) -}}
+{{- end -}}
+{{- if $addons -}}
+addon = {{ toJson $addons }}
+{{ end -}}
+{{- with .Values.addonPullSecret -}}
+addon-pull-secret = {{ toJson . }}
 {{ end -}}
 {{- with .Values.imageRegistry -}}
 image-registry = {{ toJson . }}
