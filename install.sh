@@ -24,6 +24,9 @@
 #   --no-mirror             the pods of virtual clusters do not look for their images in it first
 #   --version KUBERNETES    the node image of another Kubernetes too, as in 1.36 (any number of
 #                           times); what is installed of other versions stays as it is
+#   --addon NAME            build, push and offer an add-on for spec.kubeflow or spec.addons, such as
+#                           training (any number of times); needs --registry-ca; others that are
+#                           installed stay
 #   --rebuild               build and push the images even if the registry has them
 #   --build-dir DIR         where the C++ programs are (default build/release)
 #
@@ -49,6 +52,7 @@ PULL_AUTHFILE=
 MIRROR=yes
 REBUILD=
 VERSIONS=() # beside the default
+ADDONS=()
 BUILD_OPTIONS=()
 NODE_CHECKS=yes
 NODE_OPTIONS=()
@@ -80,6 +84,7 @@ parse_arguments() {
       --push-registry) PUSH_REGISTRY=${2:?--push-registry needs a HOST} && shift ;;
       --no-mirror) MIRROR= ;;
       --version) add_version "${2:?--version needs a KUBERNETES version}" && shift ;;
+      --addon) ADDONS+=("${2:?--addon needs a NAME}") && shift ;;
       --rebuild) REBUILD=yes ;;
       --build-dir) BUILD_OPTIONS=(--build-dir "${2:?--build-dir needs a DIR}") && shift ;;
       --ip-node) DEPLOY_OPTIONS+=("$1" "${2:?--ip-node needs ROUTES}") && shift ;;
@@ -102,6 +107,10 @@ parse_arguments() {
 check_arguments() {
   check_range "$RANGE"
   check_registry_options
+  if ((${#ADDONS[@]})) && [[ -z $REGISTRY_CA || -z $MIRROR ]]; then
+    die "--addon needs --registry-ca, and no --no-mirror" \
+      "controller and nodes read add-ons and their images over TLS, by that CA alone"
+  fi
   if [[ -n $PULL_AUTHFILE ]]; then
     check_authfile --pull-authfile "$PULL_AUTHFILE"
     NODE_OPTIONS+=(--authfile "$PULL_AUTHFILE")
@@ -163,8 +172,26 @@ ensure_images() {
   VNODE_IMAGE=${VNODE_IMAGES[0]#*=}
 }
 
+# push_addon NAME: renders and pushes it; prints "NAME=REFERENCE".
+push_addon() {
+  local folder
+  folder=$("$REPO/addons/build.sh" "$1" "${BUILD_OPTIONS[@]}" "${PUSH_OPTIONS[@]}" "$PUSH_REGISTRY") || exit 1
+  printf '%s=' "$1"
+  "$REPO/addons/push.sh" "${PUSH_OPTIONS[@]}" --pull-registry "$REGISTRY" "$PUSH_REGISTRY" "$1" "$folder" || exit 1
+}
+
+# Sets ADDON_REFERENCES.
+ensure_addons() {
+  local name
+  ADDON_REFERENCES=()
+  for name in "${ADDONS[@]}"; do
+    ADDON_REFERENCES+=("$(group "add-on $name" push_addon "$name")")
+  done
+}
+
 deploy() {
-  local image options=(--controller-image "$CONTROLLER_IMAGE")
+  local image addon options=(--controller-image "$CONTROLLER_IMAGE")
+  for addon in "${ADDON_REFERENCES[@]}"; do options+=(--addon "$addon"); done
   for image in "${VNODE_IMAGES[@]}"; do options+=(--vnode-image "$image"); done
   if [[ -n $MIRROR ]]; then
     options+=(--registry-mirror "$(registry_url)")
@@ -199,6 +226,7 @@ main() {
   phase "registry $REGISTRY" "is its name right, can it be reached from here, and do --registry-ca, --plain-http, --authfile or --cert-dir fit?" \
     check_registry
   ensure_images
+  ensure_addons
   if [[ -n $NODE_CHECKS ]]; then
     group "nodes" "$REPO/scripts/check-nodes.sh" --image "$VNODE_IMAGE" "${NODE_OPTIONS[@]}"
   fi

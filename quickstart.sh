@@ -9,6 +9,8 @@
 #   --nodes N              nodes of the embedded host (default 1)
 #   --version KUBERNETES   build and install the node image of another Kubernetes too, as in 1.36
 #                          ('kubectl vk8s versions' lists them); its sample is the one created
+#   --addon NAME           offer an add-on for spec.kubeflow or spec.addons, such as training (any
+#                          number of times; building it needs the Internet or a filled cache)
 #   --sample FILE          the Vk8s to create (default config/samples/vk8s-1-37.yaml)
 #   --until PHASE          stop after prerequisites, programs, images, host, operator or cluster
 #   --host-option=OPTION   pass on to 'kubectl vk8s host up', as in --host-option=--name=lab
@@ -30,6 +32,7 @@ HOST_OPTIONS=()
 DEFAULT_VERSION=1.37
 VERSIONS=() # beside it
 SAMPLE_VERSION=$DEFAULT_VERSION
+ADDONS=()
 export VK8S_HOST_STATE_DIR=${VK8S_HOST_STATE_DIR:-/var/lib/vk8s-host}
 export KUBECONFIG=$VK8S_HOST_STATE_DIR/kubeconfig
 
@@ -49,6 +52,7 @@ parse_arguments() {
     case $1 in
       --nodes) NODES=${2:?--nodes needs a number} && shift ;;
       --version) add_version "${2:?--version needs a KUBERNETES version}" && shift ;;
+      --addon) ADDONS+=("${2:?--addon needs a NAME}") && shift ;;
       --sample) SAMPLE=$(realpath "${2:?--sample needs a FILE}") && shift ;;
       --until) UNTIL=${2:?--until needs a phase} && shift ;;
       --from-release) export VK8S_FROM_RELEASE=1 ;;
@@ -120,6 +124,14 @@ push_images() {
     vnode "${VERSIONS[@]/#/vnode-}"
 }
 
+# push_addon NAME REGISTRY: prints "NAME=REFERENCE".
+push_addon() {
+  local folder options=(--cert-dir "$VK8S_HOST_STATE_DIR/registry-credentials")
+  folder=$("$REPO/addons/build.sh" "$1" --build-dir "$BUILD_DIR" "${options[@]}" "${2%:*}:5001") || exit 1
+  printf '%s=' "$1"
+  "$REPO/addons/push.sh" "${options[@]}" --pull-registry "$2" "${2%:*}:5001" "$1" "$folder" || exit 1
+}
+
 # Fixed addresses are those of the pod network that the host's nodes leave alone.
 address_pool() {
   local range
@@ -130,7 +142,7 @@ address_pool() {
 }
 
 run_operator() {
-  local registry pushed images versions vnode_images=() index
+  local registry pushed images versions vnode_images=() addons=() index name
   registry=$(registry)
   pushed=$(group "images to the host's registry" push_images "$registry")
   mapfile -t images <<<"$pushed"
@@ -138,7 +150,10 @@ run_operator() {
   for index in "${!versions[@]}"; do
     vnode_images+=(--vnode-image "${versions[index]}=${images[index + 2]}")
   done
-  "$REPO/scripts/deploy.sh" --controller-image "${images[0]}" "${vnode_images[@]}" \
+  for name in "${ADDONS[@]}"; do
+    addons+=(--addon "$(group "add-on $name" push_addon "$name" "$registry")")
+  done
+  "$REPO/scripts/deploy.sh" --controller-image "${images[0]}" "${vnode_images[@]}" "${addons[@]}" \
     --registry-mirror "https://$registry" --registry-ca "$VK8S_HOST_STATE_DIR/pki/ca.crt"
   address_pool
 }

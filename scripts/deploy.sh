@@ -4,6 +4,7 @@
 #
 #   scripts/deploy.sh --controller-image REFERENCE --vnode-image VERSION=REFERENCE...
 #                     [--registry-mirror URL] [--registry-ca FILE] [--authfile FILE]
+#                     [--addon NAME=REFERENCE]...
 #                     [--tolerate-control-plane] [--ip-node ROUTES] [--timeout SECONDS]
 #
 #   --controller-image REFERENCE     as images/push.sh prints it
@@ -12,6 +13,8 @@
 #   --registry-mirror URL            of the registry that nodes ask first for their pods' images
 #   --registry-ca FILE               who signed its certificate (PEM)
 #   --authfile FILE                  credentials for pulling the controller's image
+#   --addon NAME=REFERENCE           what addons/push.sh printed, for spec.kubeflow and spec.addons;
+#                                    others stay as they are installed
 #   --tolerate-control-plane         let nodes tolerate the taints of the control plane
 #   --ip-node ROUTES                 run vk8s-ip-node on every node (docs/networking.md); ROUTES is
 #                                    none or host-gateway
@@ -24,6 +27,7 @@ set -euo pipefail
 
 CONTROLLER_IMAGE=
 VNODE_IMAGES=()
+ADDONS=()
 REGISTRY_MIRROR=
 REGISTRY_CA=
 AUTHFILE=
@@ -39,14 +43,23 @@ toml_text() {
   printf '"%s"' "${text//\"/\\\"}"
 }
 
-config_toml() {
-  local image separator=''
-  printf 'vnode-image = ['
-  for image in "${VNODE_IMAGES[@]}"; do
-    printf '%s%s' "$separator" "$(toml_text "$image")"
+# toml_list KEY TEXT...
+toml_list() {
+  local text separator=''
+  printf '%s = [' "$1"
+  for text in "${@:2}"; do
+    printf '%s%s' "$separator" "$(toml_text "$text")"
     separator=', '
   done
   printf ']\n'
+}
+
+config_toml() {
+  toml_list vnode-image "${VNODE_IMAGES[@]}"
+  if ((${#ADDONS[@]})); then
+    toml_list addon "${ADDONS[@]}"
+    if [[ -n $AUTHFILE ]]; then printf 'addon-pull-secret = "%s"\n' "$PULL_SECRET"; fi
+  fi
   if [[ -n $REGISTRY_MIRROR ]]; then
     printf 'registry-mirror = %s\n' "$(toml_text "$REGISTRY_MIRROR")"
   fi
@@ -56,14 +69,22 @@ config_toml() {
   if [[ -n $TOLERATE ]]; then printf 'tolerate-control-plane = true\n'; fi
 }
 
-# Another version's node image stays as an earlier run configured it, because clusters may have it.
-keep_other_versions() {
-  local config image given=
-  config=$(jsonpath '{.data.config\.toml}' -n "$SYSTEM" configmap/vk8s-controller-config)
-  for image in "${VNODE_IMAGES[@]}"; do given+=" ${image%%=*} "; done
-  for image in $(sed -n '/^vnode-image = \[/{s///;s/\]$//;p}' <<<"$config" | grep -o '"[^"]*"' | tr -d '"'); do
-    if [[ $given != *" ${image%%=*} "* ]]; then VNODE_IMAGES+=("$image"); fi
+# keep_others KEY ARRAY CONFIG: what an earlier run configured under other names stays, because clusters
+# may have it.
+keep_others() {
+  local -n kept=$2
+  local each given=
+  for each in "${kept[@]}"; do given+=" ${each%%=*} "; done
+  for each in $(sed -n "/^$1 = \[/{s///;s/\]\$//;p}" <<<"$3" | grep -o '"[^"]*"' | tr -d '"'); do
+    if [[ $given != *" ${each%%=*} "* ]]; then kept+=("$each"); fi
   done
+}
+
+keep_other_names() {
+  local config
+  config=$(jsonpath '{.data.config\.toml}' -n "$SYSTEM" configmap/vk8s-controller-config)
+  keep_others vnode-image VNODE_IMAGES "$config"
+  keep_others addon ADDONS "$config"
 }
 
 # overlay CHECKSUM: of the configuration, on the controller's pods, because they read it only as
@@ -102,7 +123,10 @@ EOF
 
 deploy() {
   local folder checksum deployment
-  keep_other_versions
+  keep_other_names
+  if ((${#ADDONS[@]})) && [[ -z $REGISTRY_CA ]]; then
+    die "the add-ons ${ADDONS[*]%%=*} need --registry-ca" "give it again, as when they were installed"
+  fi
   folder=$(mktemp -d)
   # shellcheck disable=SC2064  # the path is meant as it is now
   trap "rm -rf -- '$folder'" EXIT
@@ -133,6 +157,7 @@ main() {
       --vnode-image) VNODE_IMAGES+=("${2:?--vnode-image needs VERSION=REFERENCE}") && shift ;;
       --registry-mirror) REGISTRY_MIRROR=${2:?--registry-mirror needs a URL} && shift ;;
       --registry-ca) REGISTRY_CA=${2:?--registry-ca needs a FILE} && shift ;;
+      --addon) ADDONS+=("${2:?--addon needs NAME=REFERENCE}") && shift ;;
       --authfile) AUTHFILE=${2:?--authfile needs a FILE} && shift ;;
       --tolerate-control-plane) TOLERATE=yes ;;
       --ip-node) IP_NODE=${2:?--ip-node needs ROUTES} && shift ;;

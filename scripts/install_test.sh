@@ -111,6 +111,22 @@ check_node_images() {
   FAKE_CONFIG=''
 }
 
+# Nor who offers one add-on; and the controller reads them by one CA.
+check_addons() {
+  local digest deploy ca=$FOLDER/ca.crt
+  digest=sha256:$(printf '0%.0s' {1..64})
+  printf '%s\n' '-----BEGIN CERTIFICATE-----' >"$ca"
+  deploy=(scripts/deploy.sh --controller-image "r.example/vk8s/controller@$digest" --vnode-image 1.37=r.example/new@sha256:3)
+  FAKE_CONFIG=$'vnode-image = []\naddon = ["training=r.example/old@sha256:1", "metrics-server=r.example/kept@sha256:2"]\n'
+  passes "${deploy[@]}" --registry-ca "$ca" --addon training=r.example/new@sha256:3
+  configured 'addon = ["training=r.example/new@sha256:3", "metrics-server=r.example/kept@sha256:2"]'
+  says 'the add-ons training metrics-server need --registry-ca' "${deploy[@]}"
+  FAKE_CONFIG=''
+  play_registry
+  says '--addon needs --registry-ca' "${INSTALL[@]}" --addon training r.example:5000 10.0.1.0/24
+  says 'no --no-mirror' "${INSTALL[@]}" --addon training --registry-ca "$ca" --no-mirror r.example:5000 10.0.1.0/24
+}
+
 # A registry that has every image: install.sh builds none. Sets DIGEST and INSTALL.
 play_registry() {
   DIGEST=sha256:$(printf '0%.0s' {1..64})
@@ -235,6 +251,7 @@ check_arguments
 check_cluster
 check_nodes
 check_node_images
+check_addons
 check_versions_installed
 check_range_installed
 check_ip_node
