@@ -11,6 +11,8 @@
 #   long         integration tests that take many minutes: 100,000 random operations on addresses, an
 #                API server that is away for more than a minute
 #   e2e          clusters in a cluster, by the release programs and images (built first if need be)
+#   addons       e2e of spec.kubeflow, with training jobs by TensorFlow: builds their images first (some
+#                GB the first time, and the Internet or a filled cache), many minutes
 #   versions     e2e of the Kubernetes versions beside the default (minutes to build the first time)
 #   tsan         unit and integration, built with the thread sanitizer
 #   vm           the main job on cgroup v2, in an emulated machine: many minutes (tests/vm)
@@ -54,7 +56,7 @@ export_upstream() {
 }
 
 # tests_in LABEL: the build directory of its test programs.
-tests_in() { if [[ $1 == e2e ]]; then printf '%s' "$RELEASE_DIR"; else printf '%s' "$BUILD_DIR"; fi; }
+tests_in() { if [[ $1 =~ ^(e2e|addons)$ ]]; then printf '%s' "$RELEASE_DIR"; else printf '%s' "$BUILD_DIR"; fi; }
 
 # Whole programs, and the images that hold them.
 build_release() {
@@ -70,6 +72,10 @@ build_tests() {
   if [[ $1 == e2e ]]; then
     build_release vk8s_e2e_e2e_test
     for version in $VERSIONS; do "$REPO/images/build.sh" "vnode-$version"; done
+  elif [[ $1 == addons ]]; then
+    build_release vk8s_e2e_addons_test
+    # The add-on itself is rendered and pushed by quickstart.sh, which has a registry for it.
+    "$REPO/images/build.sh" kubeflow-trainer jobset training-operator tensorflow
   elif [[ $1 =~ ^(unit|integration|root|long)$ && ! -e $RESULTS/.built ]]; then
     phase "build ($PRESET)" "the log names the file that does not compile" \
       cmake_build "$BUILD_DIR" "$PRESET" "build ($PRESET)"
@@ -94,10 +100,11 @@ prepare() {
       VK8S_REGISTRY_ROOTFS=$("$REPO/images/build.sh" --print-dir registry)
       export VK8S_VNODE_ROOTFS VK8S_REGISTRY_ROOTFS
       ;;
-    e2e)
+    e2e | addons)
       VK8S_CLI=$RELEASE_DIR/bin/kubectl-vk8s
       VK8S_KUBECTL=$("$REPO/upstream/build.sh" --print-dir kubernetes)/kubectl
-      export VK8S_CLI VK8S_KUBECTL VK8S_E2E_VERSIONS=$VERSIONS
+      export VK8S_CLI VK8S_KUBECTL VK8S_E2E_VERSIONS=
+      if [[ $1 == e2e ]]; then VK8S_E2E_VERSIONS=$VERSIONS; fi
       ;;
   esac
 }
@@ -271,9 +278,12 @@ run_set() {
 parse() {
   while (($#)); do
     case $1 in
-      scripts | unit | integration | long | root | e2e | versions | tsan | vm | fuzz) LABELS+=("${BEFORE:-0} $1") ;;
+      scripts | unit | integration | long | root | e2e | addons | versions | tsan | vm | fuzz)
+        LABELS+=("${BEFORE:-0} $1")
+        ;;
       full)
-        LABELS=("0 scripts" "0 unit" "0 integration" "0 long" "0 root" "0 e2e" "0 tsan" "0 vm" "0 fuzz")
+        LABELS=("0 scripts" "0 unit" "0 integration" "0 long" "0 root" "0 e2e" "0 addons" "0 tsan" "0 vm"
+          "0 fuzz")
         VERSIONS=$(other_versions)
         PRESET=${VK8S_PRESET:-asan-ubsan}
         COVERAGE=yes
@@ -289,7 +299,7 @@ parse() {
         exit
         ;;
       *) die "test.sh: '$1' is not a set of tests" \
-        "use scripts, unit, integration, long, root, e2e, versions, tsan, vm, fuzz or full" ;;
+        "use scripts, unit, integration, long, root, e2e, addons, versions, tsan, vm, fuzz or full" ;;
     esac
     shift
   done

@@ -1,10 +1,13 @@
-# vk8s_module(NAME [DEPENDS module...] [LIBRARIES target...])
+# vk8s_module(NAME [DEPENDS module...] [LIBRARIES target...] [TEST_LIBRARIES target...]
+#             [APART label...])
 #
 # A module is a folder, a namespace and a library of one name: src/kube holds
 # namespace vk8s::kube and the target vk8s_kube. Every *.cc of the folder
 # belongs to it; *_test.cc become vk8s_NAME_test. A test's label is unit unless
 # its file ends in _integration_test.cc, _root_test.cc, _e2e_test.cc or _long_test.cc; each
-# label is a program of its own (vk8s_NAME_root_test, ...), run as one ctest.
+# label is a program of its own (vk8s_NAME_root_test, ...), run as one ctest. APART addons: what is in
+# addons_e2e_test.cc takes so much that it has a label and a program of its own
+# (vk8s_NAME_addons_test).
 #
 # In the preset fuzz each *_fuzz.cc becomes a fuzz target, see vk8s_fuzz(); in the others it is
 # compiled, no more: what a change breaks there shows at once.
@@ -54,7 +57,7 @@ function(vk8s_fuzz module file)
 endfunction()
 
 function(vk8s_module name)
-  cmake_parse_arguments(arg "" "" "DEPENDS;LIBRARIES;TEST_LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "" "" "DEPENDS;LIBRARIES;TEST_LIBRARIES;APART" ${ARGN})
   get_property(earlier GLOBAL PROPERTY VK8S_MODULES)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
@@ -91,9 +94,17 @@ function(vk8s_module name)
     target_link_libraries(vk8s_${name}_fuzz PRIVATE vk8s_${name})
   endif()
 
-  foreach(label integration root e2e long unit)
+  foreach(label integration root e2e long unit ${arg_APART})
     set(files ${tests})
-    if(label STREQUAL "unit")
+    foreach(apart IN LISTS arg_APART)
+      if(NOT label STREQUAL apart)
+        list(FILTER files EXCLUDE REGEX "/${apart}_e2e_test\\.cc$")
+      endif()
+    endforeach()
+    if(label IN_LIST arg_APART)
+      list(FILTER files INCLUDE REGEX "/${label}_e2e_test\\.cc$")
+      set(program vk8s_${name}_${label}_test)
+    elseif(label STREQUAL "unit")
       list(FILTER files EXCLUDE REGEX "_(integration|root|e2e|long)_test\\.cc$")
       set(program vk8s_${name}_test)
     else()
@@ -109,7 +120,7 @@ function(vk8s_module name)
       set(limit 600)
       if(label STREQUAL "e2e")
         set(limit 1800)
-      elseif(label STREQUAL "long")
+      elseif(label STREQUAL "long" OR label IN_LIST arg_APART)
         set(limit 3600)
       endif()
       set_tests_properties(${program} PROPERTIES LABELS ${label} TIMEOUT ${limit})

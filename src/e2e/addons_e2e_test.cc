@@ -1,0 +1,163 @@
+// spec.kubeflow, from the registry to trained models and away again: with the images of the add-on
+// and of TensorFlow.
+#include "base/text.h"
+#include "e2e/fixture.h"
+
+namespace vk8s::e2e {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::Each;
+using testing::HasSubstr;
+using testing::Not;
+using testing::UnorderedElementsAre;
+
+constexpr const char* kNamespace = "learning";
+constexpr const char* kCluster = "school";
+
+std::string manifest(const std::string& more_spec) {
+  return vk8s_manifest(kNamespace, kCluster, 1, more_spec);
+}
+
+std::string example(const std::string& file) {
+  return fmt::format("{}/examples/training{}", VK8S_SOURCE_DIR, file);
+}
+
+// One of the example's jobs.
+struct Job {
+  std::string file;
+  std::string object;
+  std::string success;  // the condition
+  std::string pods;     // their label
+};
+
+const std::vector<Job> kJobs = {{"/kubernetes/trainjob.yaml", "trainjob/digits", "Complete",
+                                 "jobset.sigs.k8s.io/jobset-name=digits"},
+                                {"/kubernetes/tfjob.yaml", "tfjob/digits", "Succeeded",
+                                 "training.kubeflow.org/job-name=digits"}};
+
+class AddonsTest : public HostTest {
+ protected:
+  // An operator that offers the add-on, and the image of the jobs: what examples/training asks for.
+  void SetUp() override {
+    HostTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) {
+      return;
+    }
+    ASSERT_TRUE(ok(host().quickstart({"--until", "operator", "--addon", "training"}, minutes(15))));
+    ASSERT_TRUE(ok(host().script({"images/push.sh", "--cert-dir", host().registry_credentials(),
+                                  host().writable_registry(), "tensorflow"},
+                                 minutes(10))));
+    ensure_namespace(kNamespace);
+  }
+
+  // A field of the Vk8s.
+  std::string field(const std::string& path) const {
+    const auto text = kubectl()(get_field(path));
+    return text ? *text : text.error().message();
+  }
+  Kubectl::Arguments get_field(const std::string& path) const {
+    return {"-n", kNamespace, "get", "vk8s", kCluster, "-o", "jsonpath={" + path + "}"};
+  }
+  static std::string of_condition(const std::string& key) {
+    return R"(.status.conditions[?(@.type=="KubeflowReady")].)" + key;
+  }
+
+  // Creates the job and waits for its success: what each of its workers says of it, in JSON.
+  Result<std::vector<Json>> train(const Kubectl& inner, const Job& job) const {
+    VK8S_TRY(inner({"create", "-f", example(job.file)}));
+    if (Status done = inner.wait({job.object}, "condition=" + job.success, minutes(12)); !done) {
+      const auto logs = inner({"logs", "-l", job.pods, "--tail=20", "--prefix"});
+      return tl::unexpected<Error>(std::move(done).error().context(
+          "{}: its workers say {}", job.object, logs ? *logs : logs.error().message()));
+    }
+    // Libraries may have their own last words after it.
+    const std::string lines = VK8S_TRY(inner({"logs", "-l", job.pods, "--tail=50"}));
+    std::vector<Json> out;
+    for (const std::string_view line : base::split(lines, '\n')) {
+      if (line.starts_with('{')) {
+        out.push_back(VK8S_TRY_CONTEXT(base::parse_json(line), "what {} has learnt", job.object));
+      }
+    }
+    return out;
+  }
+
+  // Two workers, of one cluster, that have learnt the same and learnt it well.
+  void expect_trained(const std::vector<Json>& workers) const {
+    ASSERT_EQ(workers.size(), 2U);
+    std::vector<std::int64_t> indices;
+    for (const Json& worker : workers) {
+      EXPECT_EQ(base::get_int(worker, "workers"), 2) << base::to_string(worker);
+      indices.push_back(base::get_int(worker, "worker").value_or(-1));
+      const Json* accuracy = base::find(worker, "accuracy");
+      ASSERT_TRUE(accuracy != nullptr && accuracy->is_double()) << base::to_string(worker);
+      EXPECT_GT(accuracy->get_double(), 0.95);
+    }
+    EXPECT_THAT(indices, UnorderedElementsAre(0, 1));
+    const auto weights = base::get_string(workers[0], "weights_sha256");
+    EXPECT_NE(weights.value_or(""), "");
+    EXPECT_EQ(weights, base::get_string(workers[1], "weights_sha256"));
+  }
+
+  // A user's own objects, without which nothing of the add-on is kept.
+  Status remove_jobs(const Kubectl& inner) const {
+    for (const Job& job : kJobs) {
+      VK8S_TRY(inner({"delete", "-f", example(job.file)}, {}, minutes(2)));
+    }
+    VK8S_TRY(inner({"delete", "-k", example("")}, {}, minutes(2)));
+    return {};
+  }
+};
+
+TEST_F(AddonsTest, KubeflowTrainsModelsAndLeavesNothing) {
+  const auto cluster =
+      VirtualCluster::create(host(), kNamespace, kCluster,
+                             manifest("  kubeflow: {profile: training, version: \"1.4\"}\n"));
+  ASSERT_TRUE(ok(cluster));
+  const Kubectl& inner = cluster->kubectl();
+  ASSERT_TRUE(ok(kubectl().wait_for_output(get_field(of_condition("reason")), "Blocked")));
+  EXPECT_THAT(field(of_condition("message")), HasSubstr("spec.kubeflow.version \"1.4\""));
+  EXPECT_THAT(inner({"get", "crd", "-o", "name"}).value_or("?"), Not(HasSubstr("kubeflow.org")));
+
+  ASSERT_TRUE(ok(kubectl().apply(manifest("  kubeflow: {profile: training}\n"))));
+  const auto ready = kubectl().wait({"-n", kNamespace, std::string("vk8s/") + kCluster},
+                                    "condition=KubeflowReady", minutes(8));
+  ASSERT_TRUE(ok(ready)) << field(".status.kubeflow");
+  EXPECT_EQ(field(".status.kubeflow.phase"), "Ready");
+  EXPECT_EQ(field(".status.kubeflow.progress"), "100");
+  const std::string components = field(".status.kubeflow.components[*].name");
+  EXPECT_THAT(base::split(components, ' '),
+              UnorderedElementsAre("jobset", "trainer", "training-operator"));
+  const std::string are_ready = field(".status.kubeflow.components[*].ready");
+  EXPECT_THAT(base::split(are_ready, ' '), Each("true"));
+
+  ASSERT_TRUE(ok(inner({"apply", "--server-side", "-k", example("")})));
+  for (const Job& job : kJobs) {
+    const auto workers = train(inner, job);
+    ASSERT_TRUE(ok(workers));
+    expect_trained(*workers);
+  }
+
+  ASSERT_TRUE(ok(remove_jobs(inner)));
+  ASSERT_TRUE(ok(kubectl().apply(manifest(""))));
+  ASSERT_TRUE(
+      ok(kubectl().wait_for_output(get_field(of_condition("reason")), "NotInstalled", minutes(6))))
+      << field(".status.kubeflow");
+  EXPECT_EQ(field(".status.kubeflow"), "");
+  EXPECT_EQ(field(of_condition("status")), "False");
+  EXPECT_EQ(field(".status.phase"), "Running");
+  EXPECT_EQ(inner({"get", "crd,validatingwebhookconfigurations,mutatingwebhookconfigurations", "-o",
+                   "name"})
+                .value_or("?"),
+            "");
+  EXPECT_THAT(inner({"get", "namespaces", "-o", "name"}).value_or("?"),
+              Not(testing::AnyOf(HasSubstr("kubeflow"), HasSubstr("jobset-system"))));
+  EXPECT_TRUE(ok(kubectl().wait_for_output(
+      {"-n", kNamespace, "get", "events", "-o", "jsonpath={.items[*].reason}"}, "KubeflowRemoved",
+      seconds(30))));
+  EXPECT_TRUE(ok(cluster->remove()));
+}
+
+}  // namespace
+}  // namespace vk8s::e2e
