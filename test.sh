@@ -11,8 +11,8 @@
 #   long         integration tests that take many minutes: 100,000 random operations on addresses, an
 #                API server that is away for more than a minute
 #   e2e          clusters in a cluster, by the release programs and images (built first if need be)
-#   addons       e2e of spec.kubeflow, with training jobs by TensorFlow: builds their images first (some
-#                GB the first time, and the Internet or a filled cache), many minutes
+#   addons       e2e of spec.kubeflow, with training jobs by TensorFlow, and of spec.addons: builds their
+#                images first (some GB the first time, and the Internet or a filled cache), many minutes
 #   versions     e2e of the Kubernetes versions beside the default (minutes to build the first time)
 #   tsan         unit and integration, built with the thread sanitizer
 #   vm           the main job on cgroup v2, in an emulated machine: many minutes (tests/vm)
@@ -68,14 +68,15 @@ build_release() {
 }
 
 build_tests() {
-  local version
+  local version addon
   if [[ $1 == e2e ]]; then
     build_release vk8s_e2e_e2e_test
     for version in $VERSIONS; do "$REPO/images/build.sh" "vnode-$version"; done
   elif [[ $1 == addons ]]; then
     build_release vk8s_e2e_addons_test
-    # The add-on itself is rendered and pushed by quickstart.sh, which has a registry for it.
-    "$REPO/images/build.sh" kubeflow-trainer jobset training-operator tensorflow
+    # The add-ons themselves are rendered and pushed by quickstart.sh, which has a registry for them.
+    for addon in training metrics-server local-path; do "$REPO/addons/build.sh" --print-images "$addon"; done |
+      sort -u | xargs "$REPO/images/build.sh" tensorflow
   elif [[ $1 =~ ^(unit|integration|root|long)$ && ! -e $RESULTS/.built ]]; then
     phase "build ($PRESET)" "the log names the file that does not compile" \
       cmake_build "$BUILD_DIR" "$PRESET" "build ($PRESET)"

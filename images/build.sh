@@ -4,7 +4,8 @@
 #
 #   images/build.sh [--build-dir DIR] [--refresh] [NAME...]   all, or vnode controller registry busybox;
 #                                                             vnode-1.36: a node of that Kubernetes
-#   images/build.sh kubeflow-trainer jobset training-operator tensorflow    only when they are named
+#   images/build.sh tensorflow jobset metrics-server ...      only when they are named: of add-ons and
+#                                                             of the example of training
 #   images/build.sh [--build-dir DIR] --print-dir NAME        NAME's unpacked root file system
 #   images/build.sh [--build-dir DIR] --print-oci NAME        NAME's OCI layout
 #   images/build.sh --print-name NAME                         its name, as in vk8s/vnode:v1.37.2
@@ -16,7 +17,9 @@ set -euo pipefail
 . "$REPO/scripts/python.sh"
 
 NAMES=(vnode controller registry busybox)
-OPTIONAL=(kubeflow-trainer jobset training-operator tensorflow)
+# Each is the upstream program of that name and nothing else.
+PROGRAMS=(kubeflow-trainer jobset training-operator metrics-server local-path-provisioner)
+OPTIONAL=("${PROGRAMS[@]}" tensorflow)
 SUITE=bookworm
 # libstdc++ and libgomp are TensorFlow's and scikit-learn's; the rest of what they need comes with them.
 PYTHON_PACKAGES=python3,ca-certificates,libstdc++6,libgomp1
@@ -74,17 +77,18 @@ ensure_base() {
 kind_of() {
   case $1 in
     vnode-*) printf vnode ;;
-    kubeflow-trainer | jobset | training-operator) printf training ;;
-    *) printf '%s' "$1" ;;
+    *) if is_program "$1"; then printf program; else printf '%s' "$1"; fi ;;
   esac
 }
+
+is_program() { [[ " ${PROGRAMS[*]} " == *" $1 "* ]]; }
 
 # programs_of NAME: the C++ programs in its image.
 programs_of() {
   case $(kind_of "$1") in
     vnode) printf '%s\n' vk8s-agent vk8s-ipam pause ;;
     controller) printf '%s\n' vk8s-controller vk8s-ip-manager vk8s-ip-node vk8s-ipam ;;
-    registry | busybox | training | tensorflow) ;;
+    registry | busybox | program | tensorflow) ;;
     *) die "image '$1' is not known" "use one of: ${NAMES[*]} ${OPTIONAL[*]}" ;;
   esac
 }
@@ -107,7 +111,7 @@ upstream_programs() {
   case $1 in
     vnode) "$REPO/upstream/build.sh" --list ;;
     vnode-*) "$REPO/upstream/build.sh" --list "${1#vnode-}" ;;
-    *) if [[ $(kind_of "$1") == training ]]; then printf '%s\n' "$1"; fi ;;
+    *) if is_program "$1"; then printf '%s\n' "$1"; fi ;;
   esac
 }
 
@@ -122,7 +126,7 @@ upstream_directories() {
 version_of() {
   local programs
   case $(kind_of "$1") in
-    vnode | training)
+    vnode | program)
       mapfile -t programs < <(upstream_programs "$1")
       "$REPO/upstream/build.sh" --print-version "${programs[0]}"
       ;;
@@ -204,7 +208,7 @@ stage_busybox() (
   printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >rootfs/etc/passwd
 )
 
-stage_training() {
+stage_program() {
   local directory
   directory=$(upstream_directories "$2")
   cp -l "$directory"/* "$1/manager"

@@ -4,12 +4,12 @@
 #
 #   upstream/build.sh [--from-release] [NAME...]
 #                                          all that a node of the default Kubernetes runs, or these;
-#                                          what no node runs (helm, Kubeflow's controllers) only if
-#                                          it is named
+#                                          what no node runs (helm, add-ons' controllers) only if it
+#                                          is named
 #   upstream/build.sh --list [KUBERNETES]  the names of what a node of that Kubernetes ("1.36") runs
-#   upstream/build.sh --list training      those of the add-on "training"
 #   upstream/build.sh --print-dir NAME     the directory of NAME's programs (builds nothing)
 #   upstream/build.sh --print-version NAME its version, as in v1.37.2
+#   upstream/build.sh --print-pins NAME    the go.mod that pins it
 #
 # --from-release, or VK8S_FROM_RELEASE=1 in the environment (of quickstart.sh, install.sh and
 # images/build.sh too): the projects' release binaries instead, which needs no Go; see release.sh.
@@ -21,26 +21,22 @@ set -euo pipefail
 . "$REPO/upstream/release.sh"
 
 # What no node runs.
-TRAINING=(kubeflow-trainer jobset training-operator)
-OPTIONAL=(helm "${TRAINING[@]}")
+OPTIONAL=(helm kubeflow-trainer jobset training-operator metrics-server local-path-provisioner)
 
 HELM=helm.sh/helm/v3
 TRAINER=github.com/kubeflow/trainer/v2
 JOBSET=sigs.k8s.io/jobset
 TRAINING_OPERATOR=github.com/kubeflow/training-operator
+METRICS_SERVER=sigs.k8s.io/metrics-server
+LOCAL_PATH=github.com/rancher/local-path-provisioner
 CONTAINERD=github.com/containerd/containerd/v2
 CNI=github.com/containernetworking/plugins
 # What of containerd's shim and CRI no node here uses.
 CONTAINERD_TAGS=no_btrfs,no_devmapper,no_zfs,no_tracing
 
-# names_of [KUBERNETES|training]: what a node of that version runs, by the table of releases, or what
-# an add-on does.
+# names_of [KUBERNETES]: what a node of that version runs, by the table of releases.
 names_of() {
   local names
-  if [[ ${1:-} == training ]]; then
-    printf '%s\n' "${TRAINING[@]}"
-    return
-  fi
   names=$(awk -v minor="${1:-}" '/^[0-9]/ && (minor == "" || $1 "" == minor) {
     for (i = 2; i <= NF; i++) print $i; exit }' "$REPO/upstream/releases")
   [[ -n $names ]] || die "Kubernetes '$1' is not in upstream/releases" \
@@ -137,6 +133,17 @@ describe() {
     training-operator)
       VERSION=$(module_version "$TRAINING_OPERATOR")
       PACKAGES=("$TRAINING_OPERATOR/cmd/training-operator.v1") PROGRAMS=(training-operator)
+      ;;
+    metrics-server)
+      VERSION=$(module_version "$METRICS_SERVER")
+      # As its own Makefile has it: --version and its user agent.
+      variables="-X k8s.io/client-go/pkg/version.gitVersion=$VERSION"
+      PACKAGES=("$METRICS_SERVER/cmd/metrics-server") PROGRAMS=(metrics-server)
+      ;;
+    local-path-provisioner)
+      VERSION=$(module_version "$LOCAL_PATH")
+      variables="-X main.VERSION=$VERSION"
+      PACKAGES=("$LOCAL_PATH") PROGRAMS=(local-path-provisioner)
       ;;
     *) die "upstream program '$name' is not known" "use one of: $(all_names) ${OPTIONAL[*]}" ;;
   esac
@@ -247,6 +254,11 @@ main() {
     -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
     --list) names_of "${2:-}" && return ;;
     --print-version) describe "${2:?--print-version needs a NAME}" && printf '%s\n' "$VERSION" && return ;;
+    --print-pins)
+      describe "${2:?--print-pins needs a NAME}"
+      printf '%s\n' "$REPO/upstream/$FOLDER/$MODFILE"
+      return
+      ;;
     --print-dir)
       check_go
       describe "${2:?--print-dir needs a NAME}"
