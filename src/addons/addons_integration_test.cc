@@ -1,6 +1,7 @@
 // Kubeflow's own manifests on a real API server, where VK8S_KUBEFLOW_MANIFESTS names
-// them, and small sets of our own. There is no kubelet and no controller manager here, so
-// no pod runs: workloads, their webhook servers and cert-manager are simulated
+// them, the sets that addons/build.sh renders, where VK8S_ADDON_SETS does, and small ones
+// of our own. There is no kubelet and no controller manager here, so no pod runs:
+// workloads, their webhook servers and cert-manager are simulated
 // (testing/simulated_cluster.h says how).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,11 +10,13 @@
 #include <iostream>
 #include <set>
 
+#include "addons/image_lock.h"
 #include "addons/installer.h"
 #include "addons/test_set.h"
 #include "addons/testing/counting_client.h"
 #include "addons/testing/simulated_cluster.h"
 #include "addons/uninstaller.h"
+#include "base/text.h"
 #include "kube/testing/api_server.h"
 #include "kube/testing/loop_thread.h"
 
@@ -416,6 +419,54 @@ TEST_F(KubeflowTest, AppliesEveryObjectOnceAndNoneBeforeItsWebhookAnswers) {
   // A few are asked for before the API server serves their kind everywhere.
   EXPECT_LT(counts.requests.at("apply"), 641 + 30);
   EXPECT_LE(counts.requests.at("get"), 641);
+}
+
+// --- what addons/build.sh renders -----------------------------------------------------
+
+class RenderedSetsTest : public AddonsTest {
+ protected:
+  static void SetUpTestSuite() {
+    if (std::getenv(kFolders) == nullptr) {
+      missing_ =
+          std::string(kFolders) + " is not set: folders that addons/build.sh printed, by ':'";
+      return;
+    }
+    AddonsTest::SetUpTestSuite();
+  }
+  // The folder's set, with every image in its place.
+  static std::shared_ptr<const Plan> read(const std::string& folder) {
+    const auto files = read_manifest_folder(folder);
+    EXPECT_TRUE(files) << files.error().message();
+    auto set = ManifestSet::create(*files);
+    EXPECT_TRUE(set) << set.error().message();
+    const auto lock = ImageLock::parse(set->image_lock());
+    EXPECT_TRUE(lock) << lock.error().message();
+    const ImageReport report = rewrite_images(*set, *lock, "registry.example");
+    for (const auto& uses : {report.missing, report.doubtful}) {
+      for (const ImageUse& use : uses) {
+        ADD_FAILURE() << use.object.to_string() << ": " << use.image << " is not in the lock";
+      }
+    }
+    return make_plan(std::make_shared<const ManifestSet>(*std::move(set)));
+  }
+
+  static constexpr const char* kFolders = "VK8S_ADDON_SETS";
+};
+
+TEST_F(RenderedSetsTest, GoInWholeAndLeaveNothing) {
+  for (const std::string_view folder : base::split(std::getenv(kFolders), ':')) {
+    SCOPED_TRACE(folder);
+    const auto plan = read(std::string(folder));
+    ASSERT_FALSE(plan->manifests().empty());
+    begin_install(plan, "rendered");
+    ASSERT_TRUE(is_settled()) << words();
+    EXPECT_EQ(status().phase, InstallPhase::kReady) << words();
+    EXPECT_EQ(count(*plan, "rendered"), plan->manifests().size());
+    EXPECT_EQ(counts().failed_webhooks, 0);
+    remove_all("rendered");
+    EXPECT_EQ(count(*plan, "rendered"), 0U);
+    EXPECT_TRUE(inventory("rendered").empty());
+  }
 }
 
 // --- sets of our own ------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include "addons/object_id.h"
 #include "addons/pod_references.h"
 #include "addons/readiness.h"
+#include "base/text.h"
 
 namespace vk8s::addons::testing {
 namespace {
@@ -45,6 +46,14 @@ bool is_available(const Json& workload) {
   const ObjectId id{"apps", text_at(workload, "kind"), text_at(workload, "metadata.namespace"),
                     text_at(workload, "metadata.name")};
   return !is_going(workload) && readiness_of(id, workload, 0).is_ready;
+}
+
+// Otherwise it is filled in by its servers, which are there before it is applied.
+bool asks_cert_manager(const Json& configuration) {
+  const Labels annotations = string_members(base::find(configuration, "metadata.annotations"));
+  return std::any_of(annotations.begin(), annotations.end(), [](const auto& annotation) {
+    return annotation.first.starts_with("cert-manager.io/inject-");
+  });
 }
 
 Json available_status(const Json& workload) {
@@ -280,6 +289,21 @@ void SimulatedCluster::listen(const kube::ObjectKey& service, const std::string&
 }
 
 void SimulatedCluster::answer(const http::ServerRequest& request, http::Responder responder) {
+  if (request.method == "GET") {
+    // "/apis/metrics.k8s.io/v1beta1": by it the API server sees that an aggregated one is there.
+    const auto words = base::split(request.path, '/');
+    const bool is_version = words.size() == 4 && words[1] == "apis";
+    const std::string version =
+        is_version ? fmt::format("{}/{}", words[2], words[3]) : std::string();
+    const Json nothing = JsonObject{{"apiVersion", "v1"},
+                                    {"kind", "APIResourceList"},
+                                    {"groupVersion", version},
+                                    {"resources", JsonArray()}};
+    std::move(responder).send({.status = is_version ? 200 : 404,
+                               .content_type = "application/json",
+                               .body = base::to_string(nothing)});
+    return;
+  }
   const auto review = base::parse_json(request.body, kMaxReviewBytes);
   if (!review) {
     std::move(responder).send({.status = 400});
@@ -313,15 +337,17 @@ void SimulatedCluster::run_cert_manager() {
   } else if (!is_served) {
     informers_.erase(kCertificate.kind);
   }
-  if (!manager || !is_available(*manager)) {
-    return;
-  }
-  for (const kube::ObjectPtr& certificate : all(kCertificate.kind)) {
-    issue(*certificate);
+  const bool is_up = manager && is_available(*manager);
+  if (is_up) {
+    for (const kube::ObjectPtr& certificate : all(kCertificate.kind)) {
+      issue(*certificate);
+    }
   }
   for (const kube::Resource& resource : {kMutating, kValidating}) {
     for (const kube::ObjectPtr& configuration : all(resource.kind)) {
-      inject(resource, *configuration);
+      if (is_up || !asks_cert_manager(*configuration)) {
+        inject(resource, *configuration);
+      }
     }
   }
 }

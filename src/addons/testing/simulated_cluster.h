@@ -5,9 +5,11 @@
 //   need is there.
 // - Each ClusterIP of a Service with an available workload behind it answers admission
 //   reviews over TLS, "allowed", and the Service gets an endpoint. Before that nothing
-//   listens there: a webhook that is called too early fails.
+//   listens there: a webhook that is called too early fails. An aggregated API server is
+//   there in the same way, with no resources.
 // - cert-manager, once available: a Certificate gets its Secret, and webhook
-//   configurations the caBundle. istiod, once available: the ConfigMap with its root
+//   configurations the caBundle; those that do not ask it for one get theirs at once, as
+//   from their own servers. istiod, once available: the ConfigMap with its root
 //   certificate.
 // - Namespaces are emptied and finalized, claims lose their protection, EndpointSlices go
 //   with their Service.
