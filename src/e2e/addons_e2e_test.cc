@@ -1,13 +1,17 @@
 // spec.kubeflow, from the registry to trained models and away again: with the images of the add-on
-// and of TensorFlow.
+// and of TensorFlow. spec.addons: what is asked of them inside.
+#include <regex>
+
 #include "base/text.h"
 #include "e2e/fixture.h"
+#include "e2e/workload.h"
 
 namespace vk8s::e2e {
 namespace {
 
 using std::chrono::minutes;
 using std::chrono::seconds;
+using testing::AllOf;
 using testing::Each;
 using testing::HasSubstr;
 using testing::Not;
@@ -156,6 +160,92 @@ TEST_F(AddonsTest, KubeflowTrainsModelsAndLeavesNothing) {
   EXPECT_TRUE(ok(kubectl().wait_for_output(
       {"-n", kNamespace, "get", "events", "-o", "jsonpath={.items[*].reason}"}, "KubeflowRemoved",
       seconds(30))));
+  EXPECT_TRUE(ok(cluster->remove()));
+}
+
+// --- the catalogue ---------------------------------------------------------------------------
+
+class CatalogueTest : public HostTest {
+ protected:
+  void SetUp() override {
+    HostTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) {
+      return;
+    }
+    ASSERT_TRUE(ok(host().quickstart(
+        {"--until", "operator", "--addon", "metrics-server", "--addon", "local-path"},
+        minutes(15))));
+    ensure_namespace(kIn);
+  }
+
+  std::string status_of(const std::string& addon, const std::string& field) const {
+    return kubectl()(
+               {"-n", kIn, "get", "vk8s", kName, "-o",
+                fmt::format(R"(jsonpath={{.status.addons[?(@.name=="{}")].{}}})", addon, field)})
+        .value_or("?");
+  }
+  // `kubectl top nodes` has a line of figures for each.
+  static void expect_figures(const Kubectl& inner, const std::vector<std::string>& nodes) {
+    for (const std::string& node : nodes) {
+      const auto shown = [&] {
+        const auto line = inner({"top", "node", node, "--no-headers"});
+        if (!line) {
+          return Answer{false, line.error().message()};
+        }
+        return Answer{std::regex_match(*line, std::regex(node + R"( +[0-9]+m +[0-9]+% +)" +
+                                                         R"([0-9]+Mi +[0-9]+% *\n)")),
+                      *line};
+      };
+      EXPECT_TRUE(ok(wait_until(shown, minutes(2), "figures of " + node)));
+    }
+  }
+
+  static constexpr const char* kIn = "catalogue";
+  static constexpr const char* kName = "shop";
+};
+
+TEST_F(CatalogueTest, MeasuresNodesAndMakesVolumes) {
+  const auto cluster = VirtualCluster::create(
+      host(), kIn, kName,
+      vk8s_manifest(kIn, kName, 1, "  addons: [{name: metrics-server}, {name: local-path}]\n"));
+  ASSERT_TRUE(ok(cluster));
+  const Kubectl& inner = cluster->kubectl();
+  ASSERT_TRUE(ok(kubectl().wait({"-n", kIn, std::string("vk8s/") + kName}, "condition=AddonsReady",
+                                minutes(6))))
+      << status_of("metrics-server", "components") << status_of("local-path", "components");
+  EXPECT_EQ(status_of("metrics-server", "phase"), "Ready");
+  EXPECT_EQ(status_of("local-path", "phase"), "Ready");
+
+  // Of kubelets whose certificates it verifies: it has no flag not to.
+  expect_figures(inner, {"shop-master-1", "shop-worker-1"});
+
+  // The worker keeps nothing, so the volume is the master's; the default stays what it is.
+  ASSERT_TRUE(ok(inner.apply(client_manifest({}, "local-path"))));
+  ASSERT_TRUE(ok(inner.wait({"pod/client"}, "condition=Ready", minutes(3))));
+  ASSERT_TRUE(ok(inner({"exec", "client", "--", "sh", "-c", "echo kept >/data/file"})));
+  const auto node = inner({"get", "pod", "client", "-o", "jsonpath={.spec.nodeName}"});
+  EXPECT_EQ(node.value_or("?"), "shop-master-1");
+  ASSERT_TRUE(ok(inner({"delete", "pod", "client", "--wait=true"})));
+  ASSERT_TRUE(ok(inner.apply(client_manifest({}, "local-path"))));
+  ASSERT_TRUE(ok(inner.wait({"pod/client"}, "condition=Ready", minutes(2))));
+  EXPECT_EQ(inner({"exec", "client", "--", "cat", "/data/file"}).value_or("?"), "kept\n");
+  EXPECT_THAT(inner({"get", "storageclass", "local-path", "-o", "jsonpath={.metadata.annotations}"})
+                  .value_or("?"),
+              Not(HasSubstr("is-default-class")));
+
+  // The provisioner removes the folder, and with it the volume, while it is there.
+  const auto volume = inner({"get", "pvc", "data", "-o", "jsonpath={.spec.volumeName}"});
+  ASSERT_TRUE(ok(volume));
+  ASSERT_TRUE(ok(inner({"delete", "pod/client", "pvc/data", "--wait=true"}, {}, minutes(2))));
+  EXPECT_TRUE(ok(inner.wait({"pv/" + *volume}, "delete", minutes(2))));
+  ASSERT_TRUE(ok(kubectl().apply(vk8s_manifest(kIn, kName, 1))));
+  ASSERT_TRUE(ok(kubectl().wait_for_output(
+      {"-n", kIn, "get", "vk8s", kName, "-o",
+       R"(jsonpath={.status.conditions[?(@.type=="AddonsReady")].reason})"},
+      "NotInstalled", minutes(4))));
+  EXPECT_THAT(inner({"get", "apiservices,storageclasses", "-o", "name"}).value_or("?"),
+              AllOf(HasSubstr("storageclass.storage.k8s.io/local"), Not(HasSubstr("local-path")),
+                    Not(HasSubstr("metrics"))));
   EXPECT_TRUE(ok(cluster->remove()));
 }
 

@@ -38,12 +38,12 @@ spec:
                      node_port == 0 ? std::string() : fmt::format(", nodePort: {}", node_port));
 }
 
-std::string client_manifest(const std::string& node) {
+std::string client_manifest(const std::string& node, const std::string& storage_class) {
   return fmt::format(
       R"(apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {{name: data}}
-spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}
+spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}{}}}
 ---
 apiVersion: v1
 kind: Pod
@@ -59,6 +59,7 @@ spec:
     volumeMounts: [{{name: data, mountPath: /data}}]
   volumes: [{{name: data, persistentVolumeClaim: {{claimName: data}}}}]
 )",
+      storage_class.empty() ? std::string() : ", storageClassName: " + storage_class,
       node.empty() ? std::string() : fmt::format("kubernetes.io/hostname: {}", node));
 }
 

@@ -14,8 +14,8 @@ std::string web_manifest(int replicas, int node_port = 0);
 // are called "loose".
 std::string loose_volume_manifest(const std::string& node);
 
-// Pod "client" that waits to be told, on a node ("" = any), with a volume claim
-// mounted at /data.
-std::string client_manifest(const std::string& node = {});
+// Pod "client" that waits to be told, on a node ("" = any), with a volume claim, of a
+// StorageClass ("" = the default), mounted at /data.
+std::string client_manifest(const std::string& node = {}, const std::string& storage_class = {});
 
 }  // namespace vk8s::e2e

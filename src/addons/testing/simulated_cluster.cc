@@ -75,15 +75,24 @@ Json available_status(const Json& workload) {
                     {"availableReplicas", replicas}};
 }
 
-Json endpoint_slice(const kube::ObjectKey& service) {
+Json endpoint_slice(const Json& service) {
+  const kube::ObjectKey key = key_of(service);
+  JsonArray ports;  // an aggregated API server is looked for by its port's name
+  if (const JsonArray* all = base::get_array(service, "spec.ports")) {
+    for (const Json& port : *all) {
+      ports.push_back(JsonObject{{"name", text_at(port, "name")},
+                                 {"port", base::get_int(port, "port").value_or(0)},
+                                 {"protocol", text_at(port, "protocol")}});
+    }
+  }
   return JsonObject{
       {"apiVersion", "discovery.k8s.io/v1"},
       {"kind", "EndpointSlice"},
-      {"metadata",
-       JsonObject{{"namespace", service.namespace_name},
-                  {"name", service.name},
-                  {"labels", JsonObject{{"kubernetes.io/service-name", service.name}}}}},
+      {"metadata", JsonObject{{"namespace", key.namespace_name},
+                              {"name", key.name},
+                              {"labels", JsonObject{{"kubernetes.io/service-name", key.name}}}}},
       {"addressType", "IPv4"},
+      {"ports", std::move(ports)},
       // Of the range that is for documents; nothing of a simulated pod listens.
       {"endpoints", JsonArray{JsonObject{{"addresses", JsonArray{"192.0.2.1"}},
                                          {"conditions", JsonObject{{"ready", true}}}}}}};
@@ -256,7 +265,7 @@ void SimulatedCluster::open(const Json& service) {
   }
   if (!is_there("EndpointSlice", key)) {
     act("endpoints " + path_of(key), [&](std::function<void()> done) {
-      return client_.create(resources::kEndpointSlice, key.namespace_name, endpoint_slice(key),
+      return client_.create(resources::kEndpointSlice, key.namespace_name, endpoint_slice(service),
                             [done = std::move(done)](const auto&) { done(); });
     });
   }
