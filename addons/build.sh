@@ -126,7 +126,8 @@ build() {
 
 # choose NAME: sets NAME.
 choose() {
-  [[ $1 && -f $REPO/addons/$1/components ]] || die "'$1' is no add-on" "use one of: $(list | xargs)"
+  [[ $1 =~ ^[a-z0-9-]+$ && -f $REPO/addons/$1/components ]] ||
+    die "'$1' is no add-on" "use one of: $(list | xargs)"
   NAME=$1
 }
 
