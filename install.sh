@@ -24,9 +24,9 @@
 #   --no-mirror             the pods of virtual clusters do not look for their images in it first
 #   --version KUBERNETES    the node image of another Kubernetes too, as in 1.36 (any number of
 #                           times); what is installed of other versions stays as it is
-#   --addon NAME            build, push and offer an add-on for spec.kubeflow or spec.addons, such as
-#                           training (any number of times); needs --registry-ca; others that are
-#                           installed stay
+#   --addon NAME            build, push and offer an add-on for spec.kubeflow (training) or spec.addons
+#                           (metrics-server, local-path); any number of times; needs --registry-ca;
+#                           others that are installed stay
 #   --rebuild               build and push the images even if the registry has them
 #   --build-dir DIR         where the C++ programs are (default build/release)
 #

@@ -9,8 +9,9 @@
 #   --nodes N              nodes of the embedded host (default 1)
 #   --version KUBERNETES   build and install the node image of another Kubernetes too, as in 1.36
 #                          ('kubectl vk8s versions' lists them); its sample is the one created
-#   --addon NAME           offer an add-on for spec.kubeflow or spec.addons, such as training (any
-#                          number of times; building it needs the Internet or a filled cache)
+#   --addon NAME           offer an add-on for spec.kubeflow (training) or spec.addons (metrics-server,
+#                          local-path); any number of times; building needs the Internet or a filled
+#                          cache
 #   --sample FILE          the Vk8s to create (default config/samples/vk8s-1-37.yaml)
 #   --until PHASE          stop after prerequisites, programs, images, host, operator or cluster
 #   --host-option=OPTION   pass on to 'kubectl vk8s host up', as in --host-option=--name=lab
