@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 
 MODEL_FILE = "model.keras"
 MANIFEST_FILE = "manifest.json"
+# No object of this example is nearly as large: who reads more reads something else.
+OBJECT_LIMIT = 64 * 1024 * 1024
+MARK_LIMIT = 64 * 1024
+_CHUNK = 256 * 1024
 
 
 class StoreError(Exception):
@@ -40,7 +44,7 @@ class ObjectStore(Protocol):
     """The four things that are wanted of S3. Each may raise StoreError."""
 
     def put(self, key: str, body: bytes) -> None: ...
-    def get(self, key: str) -> bytes | None: ...
+    def get(self, key: str, limit: int = OBJECT_LIMIT) -> bytes | None: ...
     def keys(self, prefix: str) -> list[str]: ...
     def prepare(self, readers: list[str]) -> None: ...
 
@@ -52,12 +56,16 @@ class S3Store:
     AWS_SECRET_ACCESS_KEY.
     """
 
-    def __init__(self, endpoint: str, bucket: str, ca: str | None = None) -> None:
+    def __init__(
+        self, endpoint: str, bucket: str, ca: str | None = None, seconds: float = 120.0
+    ) -> None:
+        """`seconds`: that long reading one object may take."""
         import boto3
         from botocore.config import Config
 
         self._bucket = bucket
         self._endpoint = endpoint
+        self._seconds = seconds
         # A session of its own: the default one keeps the credentials that it saw first.
         self._client = boto3.session.Session().client(
             "s3",
@@ -152,13 +160,27 @@ class S3Store:
             lambda: self._client.put_object(Bucket=self._bucket, Key=key, Body=body),
         )
 
-    def get(self, key: str) -> bytes | None:
-        answer = self._call(
-            f"read {key}",
-            # The body is read inside: a connection that breaks half-way is an error like another.
-            lambda: self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read(),
-        )
-        return answer if answer is None else bytes(answer)
+    def get(self, key: str, limit: int = OBJECT_LIMIT) -> bytes | None:
+        """None: there is no such object. Raises CorruptModel for one of more than `limit` bytes."""
+
+        def read() -> bytes:
+            # Inside `_call`: a connection that breaks half-way is an error like another.
+            body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
+            end = time.monotonic() + self._seconds
+            content = bytearray()
+            try:
+                while chunk := body.read(_CHUNK):
+                    content += chunk
+                    if len(content) > limit:
+                        raise CorruptModel(f"{key} has more than {limit} bytes")
+                    # The read timeout is between two packets: a trickle would never end.
+                    if time.monotonic() > end:
+                        raise StoreError(f"read {key}: not whole in {self._seconds:.0f} s", True)
+            finally:
+                body.close()
+            return bytes(content)
+
+        return self._call(f"read {key}", read)
 
     def keys(self, prefix: str) -> list[str]:
         def all_pages() -> list[str]:
@@ -243,18 +265,24 @@ class ModelRepository:
             raise CorruptModel(f"{self.name} has no version {version}")
         return Manifest.from_json(content)
 
+    def mark(self) -> bytes | None:
+        """What marks the best version, as it is in the store: equal while nothing new was marked."""
+        return self._store.get(f"{self.name}/best.json", MARK_LIMIT)
+
     def best(self) -> Manifest | None:
-        content = self._store.get(f"{self.name}/best.json")
-        if content is None:
-            return None
+        content = self.mark()
+        return None if content is None else self.marked(content)
+
+    def marked(self, content: bytes) -> Manifest:
+        """The version that a mark names."""
         try:
             version = int(json.loads(content)["version"])
         except (ValueError, TypeError, KeyError) as error:
             raise CorruptModel(f"{self.name}/best.json: {error}") from error
         return self.manifest(version)
 
-    def load(self, manifest: Manifest) -> bytes:
-        return verify(manifest, self._store.get(self._key(manifest.version, MODEL_FILE)))
+    def load(self, manifest: Manifest, limit: int = OBJECT_LIMIT) -> bytes:
+        return verify(manifest, self._store.get(self._key(manifest.version, MODEL_FILE), limit))
 
 
 class Publisher:

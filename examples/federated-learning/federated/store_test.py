@@ -13,6 +13,7 @@ import pytest
 
 from federated import identity
 from federated.store import (
+    OBJECT_LIMIT,
     CorruptModel,
     Manifest,
     ModelRepository,
@@ -44,9 +45,12 @@ class FakeStore:
             raise StoreError("forbidden", retry=False)
         self.objects[key] = body
 
-    def get(self, key: str) -> bytes | None:
+    def get(self, key: str, limit: int = OBJECT_LIMIT) -> bytes | None:
         self._check()
-        return self.objects.get(key)
+        content = self.objects.get(key)
+        if content is not None and len(content) > limit:
+            raise CorruptModel(f"{key} has more than {limit} bytes")
+        return content
 
     def keys(self, prefix: str) -> list[str]:
         self._check()
@@ -153,6 +157,13 @@ def test_objects_come_back_as_they_were(store: ObjectStore) -> None:
     assert store.get("a/missing") is None
     store.put("a/b c", b"new")
     assert store.get("a/b c") == b"new"
+
+
+def test_reads_no_more_than_it_may(store: ObjectStore) -> None:
+    store.put("a", bytes(1000))
+    assert store.get("a", 1000) == bytes(1000)
+    with pytest.raises(CorruptModel, match="more than 999 bytes"):
+        store.get("a", 999)
 
 
 def test_lists_by_prefix(store: ObjectStore) -> None:
