@@ -1,0 +1,102 @@
+"""Serves the best version of a model.
+
+    python -m inference --model digits --endpoint https://store:7070 --ca /store/ca.crt
+
+Keys of the store: a file in the form of AWS' own (AWS_SHARED_CREDENTIALS_FILE), or AWS' variables.
+"""
+
+import argparse
+import logging
+import threading
+from functools import partial
+
+from federated.store import ModelRepository, S3Store
+
+from inference.app import InferenceApp, RequestLimits
+from inference.metrics import Metrics
+from inference.registry import Registry
+from inference.server import server
+from inference.watcher import Watcher, WatchLimits
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text}: it must be above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 1 << 30:
+        raise argparse.ArgumentTypeError(f"{text}: it must be at least 1")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: use 0 to 1")
+    return value
+
+
+def arguments() -> argparse.Namespace:
+    watch, request = WatchLimits(), RequestLimits()
+    parser = argparse.ArgumentParser(
+        prog="inference", description="Serves the best version of a model"
+    )
+    parser.add_argument("--model", required=True, help="its name in the store, and in the paths")
+    parser.add_argument("--endpoint", required=True, help="URL of the S3-compatible store")
+    parser.add_argument("--bucket", default="models")
+    parser.add_argument("--ca", help="file of the store's authority; without it, the system's")
+    parser.add_argument("--host", default="0.0.0.0")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--interval", type=_positive, default=watch.interval, help="seconds")
+    parser.add_argument("--least-accuracy", type=_share, default=0.5)
+    parser.add_argument("--model-bytes", type=_count, default=watch.model_bytes)
+    parser.add_argument("--body-bytes", type=_count, default=request.body_bytes)
+    parser.add_argument("--batch", type=_count, default=request.batch)
+    parser.add_argument("--in-flight", type=_count, default=request.in_flight)
+    parser.add_argument("--threads", type=_count, default=request.threads)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # After the options: a wrong one is told at once, TensorFlow takes seconds.
+    from inference import model
+
+    model.configure(threads=1)
+    metrics = Metrics()
+    registry = Registry(metrics)
+    watcher = Watcher(
+        lambda: ModelRepository(
+            S3Store(options.endpoint, options.bucket, options.ca, seconds=60), options.model
+        ),
+        partial(model.load, least_accuracy=options.least_accuracy),
+        registry,
+        metrics,
+        WatchLimits(interval=options.interval, model_bytes=options.model_bytes),
+    )
+    application = InferenceApp(
+        options.model,
+        registry,
+        metrics,
+        RequestLimits(
+            body_bytes=options.body_bytes,
+            batch=options.batch,
+            in_flight=options.in_flight,
+            threads=options.threads,
+        ),
+    )
+    stop = threading.Event()
+    # A daemon: at the end nothing waits for a download.
+    threading.Thread(target=watcher.run, args=[stop], name="watcher", daemon=True).start()
+    server(application.app, options.host, options.port).run()
+    stop.set()
+    application.close()
+
+
+if __name__ == "__main__":
+    main()
