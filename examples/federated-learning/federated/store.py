@@ -24,8 +24,12 @@ MODEL_FILE = "model.keras"
 MANIFEST_FILE = "manifest.json"
 # No object of this example is nearly as large: who reads more reads something else.
 OBJECT_LIMIT = 64 * 1024 * 1024
+# JSON. A manifest grows with the sites, some hundred bytes each.
 MARK_LIMIT = 64 * 1024
-_CHUNK = 256 * 1024
+MANIFEST_LIMIT = 1024 * 1024
+_CHUNK = 16 * 1024
+# What a document of another's may raise before it is known to be sound.
+_UNSOUND = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
 
 
 class StoreError(Exception):
@@ -173,7 +177,7 @@ class S3Store:
                     content += chunk
                     if len(content) > limit:
                         raise CorruptModel(f"{key} has more than {limit} bytes")
-                    # The read timeout is between two packets: a trickle would never end.
+                    # The read timeout is between two packets: a slow store would never be given up.
                     if time.monotonic() > end:
                         raise StoreError(f"read {key}: not whole in {self._seconds:.0f} s", True)
             finally:
@@ -216,7 +220,7 @@ class Manifest:
     def from_json(cls, content: bytes) -> "Manifest":
         try:
             return cls(**json.loads(content))
-        except (ValueError, TypeError) as error:
+        except _UNSOUND as error:
             raise CorruptModel(f"manifest: {error}") from error
 
 
@@ -260,7 +264,7 @@ class ModelRepository:
         )
 
     def manifest(self, version: int) -> Manifest:
-        content = self._store.get(self._key(version, MANIFEST_FILE))
+        content = self._store.get(self._key(version, MANIFEST_FILE), MANIFEST_LIMIT)
         if content is None:
             raise CorruptModel(f"{self.name} has no version {version}")
         return Manifest.from_json(content)
@@ -271,15 +275,14 @@ class ModelRepository:
 
     def best(self) -> Manifest | None:
         content = self.mark()
-        return None if content is None else self.marked(content)
+        return None if content is None else self.manifest(self.marked(content))
 
-    def marked(self, content: bytes) -> Manifest:
+    def marked(self, content: bytes) -> int:
         """The version that a mark names."""
         try:
-            version = int(json.loads(content)["version"])
-        except (ValueError, TypeError, KeyError) as error:
+            return int(json.loads(content)["version"])
+        except _UNSOUND as error:
             raise CorruptModel(f"{self.name}/best.json: {error}") from error
-        return self.manifest(version)
 
     def load(self, manifest: Manifest, limit: int = OBJECT_LIMIT) -> bytes:
         return verify(manifest, self._store.get(self._key(manifest.version, MODEL_FILE), limit))

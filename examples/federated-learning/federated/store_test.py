@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -166,6 +167,26 @@ def test_reads_no_more_than_it_may(store: ObjectStore) -> None:
         store.get("a", 999)
 
 
+def test_a_transfer_that_breaks_off_may_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer_half() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhalf")
+
+        thread = threading.Thread(target=answer_half)
+        thread.start()
+        store = S3Store(f"http://127.0.0.1:{listener.getsockname()[1]}", "models")
+        with pytest.raises(StoreError) as broken:
+            store.get("a")
+        thread.join()
+    assert broken.value.retry
+
+
 def test_lists_by_prefix(store: ObjectStore) -> None:
     for key in ("m/v00001/x", "m/v00002/x", "n/v00001/x"):
         store.put(key, b"1")
@@ -217,9 +238,10 @@ def test_damaged_marks_and_manifests_are_named() -> None:
     fake = FakeStore()
     repository = ModelRepository(fake, "digits")
     repository.write(*version(1))
-    fake.objects["digits/best.json"] = b"{}"
-    with pytest.raises(CorruptModel, match=r"best\.json"):
-        repository.best()
+    for mark in (b"{}", b"[]", b'{"version": 1e999}', b"[" * 60000):
+        fake.objects["digits/best.json"] = mark
+        with pytest.raises(CorruptModel, match=r"best\.json"):
+            repository.best()
     fake.objects["digits/v00001/manifest.json"] = b'{"name": "digits"}'
     with pytest.raises(CorruptModel, match="manifest"):
         repository.manifest(1)

@@ -1,0 +1,1 @@
+"""Serves the federation's best model over the V2 inference protocol."""

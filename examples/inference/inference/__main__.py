@@ -90,12 +90,12 @@ def main() -> None:
             threads=options.threads,
         ),
     )
-    stop = threading.Event()
-    # A daemon: at the end nothing waits for a download.
-    threading.Thread(target=watcher.run, args=[stop], name="watcher", daemon=True).start()
+    # A daemon: at the end nothing waits for a download. On SIGTERM uvicorn answers what was begun, then
+    # ends the process by that signal.
+    threading.Thread(
+        target=watcher.run, args=[threading.Event()], name="watcher", daemon=True
+    ).start()
     server(application.app, options.host, options.port).run()
-    stop.set()
-    application.close()
 
 
 if __name__ == "__main__":

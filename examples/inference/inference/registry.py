@@ -44,8 +44,13 @@ class Registry:
         with self._lock:
             self._previous, self._current = self._current, servable
             self._refusal = None
-        self._metrics.swaps.inc()
-        self._metrics.serves(servable.manifest)
+            self._metrics.swaps.inc()
+            self._metrics.serves(servable.manifest)
+
+    def keep(self) -> None:
+        """The version that serves is the one that is wanted."""
+        with self._lock:
+            self._refusal = None
 
     def refuse(self, version: int | None, reason: str, message: str) -> None:
         with self._lock:
@@ -62,10 +67,9 @@ class Registry:
                 return self._current
             self._current, self._previous = self._previous, None
             self._refuse(failed.manifest.version, "serving", message)
-            serving = self._current
-        self._metrics.rollbacks.inc()
-        self._metrics.serves(serving.manifest)
-        return serving
+            self._metrics.rollbacks.inc()
+            self._metrics.serves(self._current.manifest)
+            return self._current
 
     def _refuse(self, version: int | None, reason: str, message: str) -> None:
         at = datetime.now(UTC).isoformat(timespec="seconds")

@@ -3,14 +3,14 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from federated.store import Manifest
 
 from inference.app import InferenceApp, RequestLimits
+from inference.fakes import FakeServable, one_for
 from inference.metrics import Metrics
 from inference.registry import Registry
 from inference.server import server
@@ -19,44 +19,10 @@ from inference.servable import CLASSES, Images, Scores
 DEADLINE = 20.0
 
 
-def manifest(version: int) -> Manifest:
-    return Manifest(
-        name="digits",
-        version=version,
-        fingerprint="f",
-        config={},
-        accuracy=0.9,
-        sha256="0" * 64,
-        size=1,
-        weights_sha256="w",
-        created="2026-01-01T00:00:00+00:00",
-    )
-
-
-def one_for(version: int, images: Images) -> Scores:
-    scores = np.zeros((len(images), CLASSES), np.float32)
-    scores[:, version % CLASSES] = 1
-    return scores
-
-
-class FakeServable:
-    """Says that every image shows the last digit of its version."""
-
-    def __init__(self, version: int, predict: Callable[[Images], Scores] | None = None) -> None:
-        self.manifest = manifest(version)
-        self._predict = predict
-
-    def predict(self, images: Images) -> Scores:
-        if self._predict is not None:
-            return self._predict(images)
-        return one_for(self.manifest.version, images)
-
-
 @dataclass
 class Running:
     registry: Registry
     port: int
-    answers: dict[str, str] = field(default_factory=dict)
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, dict]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)

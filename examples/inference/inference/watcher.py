@@ -16,6 +16,10 @@ from inference.servable import SelfCheckFailed, Servable
 log = logging.getLogger(__name__)
 
 Load = Callable[[Manifest, bytes], Servable]
+_SHA256_DIGITS = 64
+# So many of the newest versions are looked through when the marked one cannot serve.
+_FALLBACKS = 10
+_TOO_LARGE = b"a mark that is too large"
 
 
 class _Refused(Exception):
@@ -33,7 +37,7 @@ class WatchLimits:
 
 
 class Watcher:
-    """Runs on a thread of its own. A version is tried once: again only when the mark has changed.
+    """Runs on a thread of its own. A mark is tried once: its version again only by another mark.
 
     `open_repository` is called anew after each refusal by the store, so that new credentials in the
     mounted Secret are read.
@@ -65,89 +69,130 @@ class Watcher:
         try:
             self._follow()
         except StoreError as error:
-            self._failures += 1
-            self._metrics.store_errors.inc()
-            if self._failures == 1 or not error.retry:
+            if self._failures == 0 or not error.retry:
                 log.warning("store: %s; what serves stays", error)
             if not error.retry:
                 self._repository = None
-            return self._pause()
+            return self._after_failure()
+        except Exception:  # nobody else would see that the thread has ended
+            log.exception("a look at the store failed; what serves stays")
+            return self._after_failure()
         if self._failures:
             log.info("store: it answers again")
         self._failures = 0
         self._metrics.store_seen.set(time.time())
         return self._limits.interval
 
-    def _pause(self) -> float:
-        longest = min(self._limits.longest_pause, self._limits.interval * 2**min(self._failures, 16))
-        return longest * random.uniform(0.5, 1.0)
+    def _after_failure(self) -> float:
+        self._failures += 1
+        self._metrics.store_errors.inc()
+        pause = self._limits.interval * 2 ** min(self._failures, 16)
+        return min(self._limits.longest_pause, pause) * random.uniform(0.5, 1.0)
 
     def _follow(self) -> None:
         if self._repository is None:
             self._repository = self._open()
-        mark = self._read_mark(self._repository)
+        repository = self._repository
+        try:
+            mark = repository.mark()
+        except CorruptModel as error:  # larger than any mark
+            if self._settled != _TOO_LARGE:
+                self._refuse(_Refused(None, "mark", error))
+            self._settled = _TOO_LARGE
+            return
         if mark is None or mark == self._settled:
             return
         try:
-            servable = self._candidate(self._repository, mark)
+            self._serve_marked(repository, mark)
         except _Refused as refused:
-            log.error("version %s is refused (%s): %s", refused.version, refused.reason, refused)
-            self._registry.refuse(refused.version, refused.reason, str(refused))
-        else:
-            if servable is not None:
-                self._registry.swap(servable)
-                log.info("version %d serves", servable.manifest.version)
-        # After the work: a store that went away in between is tried again.
+            self._keep_or_fall_back(repository, refused)
+        # Last: with a store that went away in between, all of it is tried again.
         self._settled = mark
 
-    def _read_mark(self, repository: ModelRepository) -> bytes | None:
-        try:
-            return repository.mark()
-        except CorruptModel as error:  # larger than any mark
-            mark = str(error).encode()
-            if mark != self._settled:
-                self._registry.refuse(None, "mark", str(error))
-                self._settled = mark
-            return mark
+    def _refuse(self, refused: _Refused) -> None:
+        log.error("version %s is refused (%s): %s", refused.version, refused.reason, refused)
+        self._registry.refuse(refused.version, refused.reason, str(refused))
 
-    def _candidate(self, repository: ModelRepository, mark: bytes) -> Servable | None:
-        """The version that is marked, fit to serve. None: it serves already."""
+    def _serve_marked(self, repository: ModelRepository, mark: bytes) -> None:
         try:
-            manifest = repository.marked(mark)
+            version = repository.marked(mark)
         except CorruptModel as error:
             raise _Refused(None, "mark", error) from error
-        self._check(manifest, repository.name)
+        manifest = self._manifest(repository, version)
         current = self._registry.current()
         if current is not None and current.manifest == manifest:
-            return None
+            self._registry.keep()
+            return
+        self._swap(self._candidate(repository, manifest))
+
+    def _keep_or_fall_back(self, repository: ModelRepository, refused: _Refused) -> None:
+        """A server that starts while a bad version is marked has nothing to keep: the best of the
+        newest others takes its place."""
+        if self._registry.current() is None:
+            for manifest in self._others(repository, refused.version):
+                try:
+                    self._swap(self._candidate(repository, manifest))
+                    break
+                except _Refused as other:
+                    log.warning("version %s is passed over: %s", other.version, other)
+        self._refuse(refused)
+
+    def _others(self, repository: ModelRepository, but: int | None) -> list[Manifest]:
+        found = []
+        for version in repository.versions()[-_FALLBACKS:]:
+            if version == but:
+                continue
+            try:
+                found.append(self._manifest(repository, version))
+            except _Refused as refused:
+                log.warning("version %d is passed over: %s", version, refused)
+        return sorted(found, key=lambda manifest: manifest.accuracy, reverse=True)
+
+    def _swap(self, servable: Servable) -> None:
+        self._registry.swap(servable)
+        log.info("version %d serves", servable.manifest.version)
+
+    def _candidate(self, repository: ModelRepository, manifest: Manifest) -> Servable:
+        """Downloaded, verified, loaded and warmed up, beside the one that serves."""
+        version = manifest.version
         try:
             content = repository.load(manifest, self._limits.model_bytes)
         except CorruptModel as error:
-            raise _Refused(manifest.version, "checksum", error) from error
+            raise _Refused(version, "checksum", error) from error
         try:
             return self._load(manifest, content)
         except CorruptModel as error:
-            raise _Refused(manifest.version, "load", error) from error
+            raise _Refused(version, "load", error) from error
         except SelfCheckFailed as error:
-            raise _Refused(manifest.version, "self-check", error) from error
+            raise _Refused(version, "self-check", error) from error
         except Exception as error:  # of TensorFlow: whatever it is, what serves stays
-            log.exception("version %d", manifest.version)
-            raise _Refused(manifest.version, "load", error) from error
+            log.exception("version %d", version)
+            raise _Refused(version, "load", f"{type(error).__name__}: {error}") from error
 
-    def _check(self, manifest: Manifest, name: str) -> None:
-        """JSON has no types: what is computed with here is checked here."""
+    def _manifest(self, repository: ModelRepository, version: int) -> Manifest:
+        """JSON has no types: what is computed with later is checked here."""
+        try:
+            manifest = repository.manifest(version)
+        except CorruptModel as error:
+            raise _Refused(version, "manifest", error) from error
         sound = (
-            type(manifest.version) is int
+            manifest.name == repository.name
+            and manifest.version == version
             and type(manifest.size) is int
             and isinstance(manifest.accuracy, float | int)
+            and 0 <= manifest.accuracy <= 1
             and isinstance(manifest.sha256, str)
+            and len(manifest.sha256) == _SHA256_DIGITS
             and isinstance(manifest.config, dict)
         )
-        if not sound or manifest.name != name:
-            raise _Refused(None, "manifest", f"the manifest is not one of a version of {name!r}")
+        if not sound:
+            raise _Refused(
+                version, "manifest", f"its manifest is not one of {repository.name} {version}"
+            )
         if not 0 < manifest.size <= self._limits.model_bytes:
             raise _Refused(
-                manifest.version,
+                version,
                 "size",
-                f"the manifest says {manifest.size} bytes; the limit is {self._limits.model_bytes}",
+                f"its manifest says {manifest.size} bytes; the limit is {self._limits.model_bytes}",
             )
+        return manifest
