@@ -4,8 +4,8 @@
 #
 #   images/build.sh [--build-dir DIR] [--refresh] [NAME...]   all, or vnode controller registry busybox;
 #                                                             vnode-1.36: a node of that Kubernetes
-#   images/build.sh tensorflow jobset metrics-server ...      only when they are named: of add-ons and
-#                                                             of the example of training
+#   images/build.sh tensorflow inference jobset ...           only when they are named: of add-ons and
+#                                                             of examples
 #   images/build.sh [--build-dir DIR] --print-dir NAME        NAME's unpacked root file system
 #   images/build.sh [--build-dir DIR] --print-oci NAME        NAME's OCI layout
 #   images/build.sh --print-name NAME                         its name, as in vk8s/vnode:v1.37.2
@@ -19,7 +19,7 @@ set -euo pipefail
 NAMES=(vnode controller registry busybox)
 # Each is the upstream program of that name and nothing else.
 PROGRAMS=(kubeflow-trainer jobset training-operator metrics-server local-path-provisioner)
-OPTIONAL=("${PROGRAMS[@]}" tensorflow)
+OPTIONAL=("${PROGRAMS[@]}" tensorflow inference)
 SUITE=bookworm
 # libstdc++ and libgomp are TensorFlow's and scikit-learn's; the rest of what they need comes with them.
 PYTHON_PACKAGES=python3,ca-certificates,libstdc++6,libgomp1
@@ -88,7 +88,7 @@ programs_of() {
   case $(kind_of "$1") in
     vnode) printf '%s\n' vk8s-agent vk8s-ipam pause ;;
     controller) printf '%s\n' vk8s-controller vk8s-ip-manager vk8s-ip-node vk8s-ipam ;;
-    registry | busybox | program | tensorflow) ;;
+    registry | busybox | program | tensorflow | inference) ;;
     *) die "image '$1' is not known" "use one of: ${NAMES[*]} ${OPTIONAL[*]}" ;;
   esac
 }
@@ -122,7 +122,8 @@ upstream_directories() {
   done
 }
 
-# A node image is as its Kubernetes, one of an upstream program as that, the others as the project.
+# A node image is as its Kubernetes, one of an upstream program as that, those of Python as what they
+# run, the others as the project.
 version_of() {
   local programs
   case $(kind_of "$1") in
@@ -131,6 +132,7 @@ version_of() {
       "$REPO/upstream/build.sh" --print-version "${programs[0]}"
       ;;
     tensorflow) sed -n 's/^tensorflow-cpu==/v/p' "$REPO/images/tensorflow/requirements.in" ;;
+    inference) sed -n 's/^SERVER_VERSION = "\(.*\)"$/v\1/p' "$REPO/examples/inference/inference/app.py" ;;
     *) sed -n 's/^project(.* VERSION \([0-9.]*\).*/v\1/p' "$REPO/CMakeLists.txt" ;;
   esac
 }
@@ -142,6 +144,18 @@ name_of() {
     vnode-*) printf 'vk8s/vnode:%s' "$(version_of "$1")" ;;
     *) printf 'vk8s/%s:%s' "$1" "$(version_of "$1")" ;;
   esac
+}
+
+# base_of NAME: the cache entry of the image that it is built on.
+base_of() {
+  if [[ $1 == inference ]]; then image_directory tensorflow; else base_directory; fi
+}
+
+# inference_files: the server, and the other example's store, which it reads; without their tests.
+inference_files() {
+  cd "$REPO/examples"
+  find inference/inference -name '*.py' ! -name '*_test.py' ! -name fakes.py ! -name bench.py | LC_ALL=C sort
+  printf '%s\n' federated-learning/federated/{__init__,store}.py
 }
 
 # image_directory NAME: its cache entry. The key covers all that goes in.
@@ -160,11 +174,15 @@ image_directory() {
     inputs+=("$(candidate busybox-static)")
   elif [[ $name == tensorflow ]]; then
     inputs+=("$(sha256sum <"$REPO/images/tensorflow/requirements.txt")" "$PYTHON_PACKAGES"
-      "$(declare -f debian_root | sha256sum)")
+      "$(declare -f debian_root install_python | sha256sum)")
+  elif [[ $name == inference ]]; then
+    inputs+=("$(sha256sum <"$REPO/images/inference/requirements.txt")"
+      "$(inference_files | (cd "$REPO/examples" && xargs sha256sum) | sha256sum)"
+      "$(declare -f install_python | sha256sum)")
   fi
   cd "$REPO/images/$kind"
   printf '%s' "$IMAGES/$name-$(hash_of Dockerfile "$(name_of "$name")" \
-    "$(base_directory)" "${inputs[@]##*/}" "$(declare -f "stage_$kind" write_layout)")"
+    "$(base_of "$name")" "${inputs[@]##*/}" "$(declare -f "stage_$kind" write_layout)")"
 }
 
 # stage_KIND CONTEXT NAME: fills the build context.
@@ -214,17 +232,32 @@ stage_program() {
   cp -l "$directory"/* "$1/manager"
 }
 
-stage_tensorflow() {
+# install_python CONTEXT REQUIREMENTS: what these pin, into CONTEXT/python.
+install_python() {
   find_python
-  debian_root "$PYTHON_PACKAGES" "$1/base.tar"
   "$PYTHON" -m venv "$1/venv"
   "$1/venv/bin/python" -m pip install --disable-pip-version-check --require-hashes --no-deps \
-    --only-binary :all: --no-compile --target "$1/python" -r "$REPO/images/tensorflow/requirements.txt"
-  # Headers are of no use without a compiler. Programs begin with the path of this build's Python, and
-  # RECORD has their hashes: without them the same pins give the same image.
-  rm -rf "$1/venv" "$1/python/bin" "$1/python/tensorflow/include"
+    --only-binary :all: --no-compile --target "$1/python" -r "$2"
+  # Programs begin with the path of this build's Python, and RECORD has their hashes: without them the
+  # same pins give the same image.
+  rm -rf "$1/venv" "$1/python/bin"
   rm -f "$1"/python/*.dist-info/RECORD
   find "$1/python" -name __pycache__ -prune -exec rm -rf {} +
+}
+
+stage_tensorflow() {
+  debian_root "$PYTHON_PACKAGES" "$1/base.tar"
+  install_python "$1" "$REPO/images/tensorflow/requirements.txt"
+  # Of no use without a compiler.
+  rm -rf "$1/python/tensorflow/include"
+}
+
+stage_inference() {
+  local file
+  install_python "$1" "$REPO/images/inference/requirements.txt"
+  inference_files | while IFS= read -r file; do
+    install -D -m 644 "$REPO/examples/$file" "$1/app/${file#*/}"
+  done
 }
 
 # --- building ------------------------------------------------------------------------------------
@@ -287,7 +320,7 @@ build_image() {
   mkdir "$partial/context"
   "stage_$kind" "$partial/context" "$name"
   tag=$(image_tag "$into")
-  store bud --layers --timestamp 0 --pull-never --build-arg "BASE=$(image_tag "$(base_directory)")" \
+  store bud --layers --timestamp 0 --pull-never --build-arg "BASE=$(image_tag "$(base_of "$name")")" \
     -f "$REPO/images/$kind/Dockerfile" -t "$tag" "$partial/context"
   write_layout "$tag" "$partial" "$(name_of "$name")"
   if [[ $name == vnode || $name == registry ]]; then unpack "$tag" "$partial/rootfs"; fi
@@ -372,7 +405,11 @@ main() {
     xargs -r "$REPO/upstream/build.sh"
   choose_store
   ensure_base
-  for name in "${names[@]}"; do ensure_image "$name"; done
+  for name in "${names[@]}"; do
+    # What it is built on.
+    if [[ $name == inference ]]; then ensure_image tensorflow; fi
+    ensure_image "$name"
+  done
 }
 
 main "$@"

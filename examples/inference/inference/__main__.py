@@ -9,6 +9,7 @@ import argparse
 import logging
 import threading
 from functools import partial
+from urllib.parse import urlsplit
 
 from federated.store import ModelRepository, S3Store
 
@@ -33,6 +34,27 @@ def _count(text: str) -> int:
     return value
 
 
+def _port(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 65535:
+        raise argparse.ArgumentTypeError(f"{text}: use 1 to 65535")
+    return value
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise argparse.ArgumentTypeError(f"{text}: use https://HOST:PORT")
+    return text
+
+
+def _name(text: str) -> str:
+    # As the federation names its models: a name is a folder of the store, and a part of a path.
+    if not text.replace("-", "").replace(".", "").isalnum():
+        raise argparse.ArgumentTypeError(f"{text!r}: use letters, digits, '-' and '.'")
+    return text
+
+
 def _share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
@@ -40,25 +62,38 @@ def _share(text: str) -> float:
     return value
 
 
-def arguments() -> argparse.Namespace:
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
     watch, request = WatchLimits(), RequestLimits()
     parser = argparse.ArgumentParser(
         prog="inference", description="Serves the best version of a model"
     )
-    parser.add_argument("--model", required=True, help="its name in the store, and in the paths")
-    parser.add_argument("--endpoint", required=True, help="URL of the S3-compatible store")
+    parser.add_argument(
+        "--model", type=_name, required=True, help="its name, in the store and in the paths"
+    )
+    parser.add_argument(
+        "--endpoint", type=_url, required=True, help="URL of the S3-compatible store"
+    )
     parser.add_argument("--bucket", default="models")
     parser.add_argument("--ca", help="file of the store's authority; without it, the system's")
     parser.add_argument("--host", default="0.0.0.0")
-    parser.add_argument("--port", type=int, default=8080)
-    parser.add_argument("--interval", type=_positive, default=watch.interval, help="seconds")
-    parser.add_argument("--least-accuracy", type=_share, default=0.5)
-    parser.add_argument("--model-bytes", type=_count, default=watch.model_bytes)
-    parser.add_argument("--body-bytes", type=_count, default=request.body_bytes)
-    parser.add_argument("--batch", type=_count, default=request.batch)
-    parser.add_argument("--in-flight", type=_count, default=request.in_flight)
-    parser.add_argument("--threads", type=_count, default=request.threads)
-    return parser.parse_args()
+    parser.add_argument("--port", type=_port, default=8080)
+    parser.add_argument(
+        "--interval", type=_positive, default=watch.interval, help="seconds between two looks"
+    )
+    parser.add_argument(
+        "--least-accuracy", type=_share, default=0.5, help="of a version that serves"
+    )
+    for option, default, limited in (
+        ("--model-bytes", watch.model_bytes, "size of a model"),
+        ("--body-bytes", request.body_bytes, "size of a request"),
+        ("--batch", request.batch, "images in a request"),
+        ("--in-flight", request.in_flight, "requests answered at once"),
+        ("--threads", request.threads, "predictions made at once"),
+    ):
+        parser.add_argument(
+            option, type=_count, default=default, help=f"{limited} (default {default})"
+        )
+    return parser.parse_args(given)
 
 
 def main() -> None:
@@ -90,8 +125,8 @@ def main() -> None:
             threads=options.threads,
         ),
     )
-    # A daemon: at the end nothing waits for a download. On SIGTERM uvicorn answers what was begun, then
-    # ends the process by that signal.
+    # A daemon: at the end nothing waits for a download. On SIGTERM uvicorn answers what was begun,
+    # then ends the process by that signal.
     threading.Thread(
         target=watcher.run, args=[threading.Event()], name="watcher", daemon=True
     ).start()

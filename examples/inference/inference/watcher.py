@@ -39,7 +39,7 @@ class WatchLimits:
 class Watcher:
     """Runs on a thread of its own. A mark is tried once: its version again only by another mark.
 
-    `open_repository` is called anew after each refusal by the store, so that new credentials in the
+    `open_repository` is called anew after each failure of the store, so that new credentials in the
     mounted Secret are read.
     """
 
@@ -71,8 +71,7 @@ class Watcher:
         except StoreError as error:
             if self._failures == 0 or not error.retry:
                 log.warning("store: %s; what serves stays", error)
-            if not error.retry:
-                self._repository = None
+            self._repository = None
             return self._after_failure()
         except Exception:  # nobody else would see that the thread has ended
             log.exception("a look at the store failed; what serves stays")
