@@ -154,7 +154,8 @@ base_of() {
 # inference_files: the server, and the other example's store, which it reads; without their tests.
 inference_files() {
   cd "$REPO/examples"
-  find inference/inference -name '*.py' ! -name '*_test.py' ! -name fakes.py ! -name bench.py | LC_ALL=C sort
+  find inference/inference -name '*.py' ! -name '*_test.py' ! -name fakes.py ! -name bench.py \
+    ! -name client.py | LC_ALL=C sort
   printf '%s\n' federated-learning/federated/{__init__,store}.py
 }
 

@@ -188,7 +188,7 @@ class InferenceApp:
         except TimeoutError as error:
             raise HTTPException(
                 503,
-                f"no answer within {self._limits.predict_seconds:g} s: the server has too much to do",
+                f"no answer within {self._limits.predict_seconds:g} s: try again",
                 {"retry-after": "1"},
             ) from error
 

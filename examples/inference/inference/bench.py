@@ -1,6 +1,6 @@
 """Latency of one client on one connection that stays open. Prints the command and a table.
 
-    python -m inference.bench [--url http://HOST:PORT] [--requests 1000]
+    python -m inference.bench [--url http://HOST:PORT --model NAME] [--requests 1000]
 
 Without --url a server of its own, in a process of its own, with a model that is trained for it.
 """
@@ -47,12 +47,14 @@ def body(rows: int) -> bytes:
     return json.dumps({"inputs": [tensor]}).encode()
 
 
-def measure(connection: http.client.HTTPConnection, rows: int, count: int) -> list[float]:
+def measure(
+    connection: http.client.HTTPConnection, model: str, rows: int, count: int
+) -> list[float]:
     content = body(rows)
     seconds = []
     for _ in range(_WARM_UP + count):
         begin = time.perf_counter()
-        connection.request("POST", f"/v2/models/{_NAME}/infer", content)
+        connection.request("POST", f"/v2/models/{model}/infer", content)
         response = connection.getresponse()
         answer = response.read()
         seconds.append(time.perf_counter() - begin)
@@ -136,13 +138,13 @@ def address(url: str) -> tuple[str, int]:
     return parts.hostname, parts.port or 80
 
 
-def report(host: str, port: int, count: int) -> None:
+def report(host: str, port: int, model: str, count: int) -> None:
     print(f"$ {shlex.join(['python', '-m', 'inference.bench', *sys.argv[1:]])}")
     print(f"{'images':>6} {'requests':>8} {'p50 ms':>8} {'p99 ms':>8} {'images/s':>9}")
     for rows in BATCHES:
         connection = http.client.HTTPConnection(host, port, timeout=30)
         try:
-            seconds = measure(connection, rows, count)
+            seconds = measure(connection, model, rows, count)
         finally:
             connection.close()
         p50, p99 = (1000 * percentile(seconds, share) for share in (0.50, 0.99))
@@ -153,6 +155,7 @@ def report(host: str, port: int, count: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="inference.bench", description="Measures latency")
     parser.add_argument("--url", help="of a server that runs; without it, one of its own")
+    parser.add_argument("--model", default=_NAME, help=f"its name there (default {_NAME})")
     parser.add_argument("--requests", type=int, default=1000, help="of each size (default 1000)")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -161,10 +164,10 @@ def main() -> None:
     if options.serve is not None:
         serve(options.serve)
     elif options.url is not None:
-        report(*address(options.url), options.requests)
+        report(*address(options.url), options.model, options.requests)
     else:
         with own_server() as (host, port):
-            report(host, port, options.requests)
+            report(host, port, _NAME, options.requests)
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def _check_answers(servable: KerasServable, least: float) -> None:
     wanted = max(least, manifest.accuracy - _TOLERANCE)
     if not accuracy >= wanted:  # of no images at all it is NaN
         raise SelfCheckFailed(
-            f"its accuracy on the bundled images is {accuracy:.3f}; at least {wanted:.3f} is wanted "
+            f"its accuracy on the bundled images is {accuracy:.3f}, at least {wanted:.3f} is wanted "
             f"(its manifest says {manifest.accuracy:.3f})"
         )
     servable.predict(images[:1])

@@ -91,7 +91,8 @@ def test_an_untrained_model_is_not_good_enough() -> None:
 def test_a_model_of_other_shapes_does_not_serve(trained: tuple[Manifest, bytes]) -> None:
     import keras
 
-    other = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)]
+    other = keras.Sequential(layers)
     with pytest.raises(SelfCheckFailed, match="it takes"):
         model.load(trained[0], training.to_bytes(other), least_accuracy=0.0)
 

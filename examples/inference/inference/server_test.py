@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from inference import client
 from inference.app import InferenceApp, RequestLimits
 from inference.fakes import FakeServable, one_for
 from inference.metrics import Metrics
@@ -246,7 +247,7 @@ def test_no_request_fails_while_versions_change(running: Running) -> None:
     wrong: list[object] = []
     seen: set[str] = set()
 
-    def client() -> None:
+    def ask_on() -> None:
         while not stop.is_set():
             status, document = running.infer(tensor())
             version = document.get("model_version")
@@ -254,7 +255,7 @@ def test_no_request_fails_while_versions_change(running: Running) -> None:
                 wrong.append(document)
             seen.add(version)
 
-    threads = [threading.Thread(target=client) for _ in range(2)]
+    threads = [threading.Thread(target=ask_on) for _ in range(2)]
     for thread in threads:
         thread.start()
     end = time.monotonic() + DEADLINE
@@ -270,3 +271,11 @@ def test_no_request_fails_while_versions_change(running: Running) -> None:
         thread.join()
     assert wrong == []
     assert len(seen) >= 20
+
+
+def test_the_client_gets_a_label_for_each_image(running: Running) -> None:
+    running.registry.swap(FakeServable(3))
+    images = np.zeros((5, 8, 8, 1), np.float32)
+    assert client.ask("127.0.0.1", running.port, "digits", images) == ([3] * 5, {"3"})
+    with pytest.raises(SystemExit, match="404"):
+        client.ask("127.0.0.1", running.port, "other", images)
