@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from inference.metrics import Metrics
 from inference.servable import Servable
 
+# Keras' messages may hold whole configurations.
+_MESSAGE_LIMIT = 1000
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -73,5 +76,5 @@ class Registry:
 
     def _refuse(self, version: int | None, reason: str, message: str) -> None:
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        self._refusal = Refusal(version, reason, message, at)
+        self._refusal = Refusal(version, reason, message[:_MESSAGE_LIMIT], at)
         self._metrics.refusals.labels(reason).inc()

@@ -96,7 +96,7 @@ class Watcher:
             mark = repository.mark()
         except CorruptModel as error:  # larger than any mark
             if self._settled != _TOO_LARGE:
-                self._refuse(_Refused(None, "mark", error))
+                self._keep_or_fall_back(repository, _Refused(None, "mark", error))
             self._settled = _TOO_LARGE
             return
         if mark is None or mark == self._settled:
