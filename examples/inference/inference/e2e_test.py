@@ -78,6 +78,7 @@ class Program:
                 env={
                     **{key: os.environ[key] for key in ("PATH", "PYTHONPATH")},
                     "HOME": str(folder),
+                    "PYTHONDONTWRITEBYTECODE": "1",
                     "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
                     "TF_ENABLE_ONEDNN_OPTS": "0",
                 },
