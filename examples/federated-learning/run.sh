@@ -12,6 +12,8 @@
 #   --sites N         SuperNodes, half of them in each edge cluster (default 4)
 #   --alpha X         how equal the sites' shares are: 0.1 hardly, 100 nearly (default 0.5)
 #   --strategy NAME   fedavg, median, trimmed or krum (default fedavg)
+#   --round-timeout N seconds until a silent site counts as missing (default 120): more where the
+#                     machine has other work, since a round goes on without who is missing
 #   --misbehave SITE=KIND   let a site send nan, shape or reverse, as in edge-b-02=nan
 #   --output DIR      for results.json, report.txt and report.png (default build/federated-learning)
 #   --state DIR       --local: keep keys, store and logs here; run again to go on
@@ -23,7 +25,7 @@ main() {
   local mode=kubernetes output=$REPO/build/federated-learning options=()
   while (($#)); do
     case $1 in
-      -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
+      -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && return ;;
       --local) mode=local ;;
       --output) output=$(realpath -m "${2:?--output needs a DIR}") && shift ;;
       *) options+=("$1") ;;

@@ -30,7 +30,7 @@ class RunConfig:
     rounds: int = 10
     epochs: int = 5  # over a site's own data, each round
     batch_size: int = 32
-    learning_rate: float = 0.001
+    learning_rate: float = 0.003
     strategy: str = "fedavg"
     min_replies: int = 2  # a round with fewer usable replies changes nothing
     round_timeout: int = 120  # seconds until a silent site counts as missing

@@ -296,7 +296,7 @@ def _misbehave(text: str) -> tuple[str, str]:
     return site, kind
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     defaults = RunConfig()
     parser = argparse.ArgumentParser(
         prog="run.sh --local", description="A federation of processes on loopback"
@@ -309,6 +309,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--alpha", type=float, default=defaults.alpha)
     parser.add_argument("--strategy", default=defaults.strategy)
     parser.add_argument(
+        "--round-timeout",
+        type=int,
+        default=defaults.round_timeout,
+        help=f"seconds until a silent site counts as missing (default {defaults.round_timeout})",
+    )
+    parser.add_argument(
         "--misbehave",
         type=_misbehave,
         action="append",
@@ -318,7 +324,22 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, required=True, help="folder of the report")
     parser.add_argument("--state", type=Path, help="folder to keep keys, store and logs in")
-    return parser.parse_args()
+    arguments = parser.parse_args(words)
+    if arguments.seeds < 1:
+        parser.error(f"--seeds {arguments.seeds}: use 1 or more")
+    return arguments
+
+
+def run_config(arguments: argparse.Namespace) -> RunConfig:
+    """Of every seed, but for the seed itself."""
+    return RunConfig(
+        sites=arguments.sites,
+        alpha=arguments.alpha,
+        rounds=arguments.rounds,
+        epochs=arguments.epochs,
+        strategy=arguments.strategy,
+        round_timeout=arguments.round_timeout,
+    )
 
 
 def _end(*_: object) -> None:
@@ -337,13 +358,7 @@ def main() -> None:
     began = time.monotonic()
     folder = arguments.state or Path(tempfile.mkdtemp(prefix="federated-learning-"))
     try:
-        config = RunConfig(
-            sites=arguments.sites,
-            alpha=arguments.alpha,
-            rounds=arguments.rounds,
-            epochs=arguments.epochs,
-            strategy=arguments.strategy,
-        )
+        config = run_config(arguments)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         results = []
         with federation(folder, config.sites, dict(arguments.misbehave)) as running:
@@ -354,11 +369,13 @@ def main() -> None:
             )
             for seed in range(arguments.seed, arguments.seed + arguments.seeds):
                 results.append(one_seed(running, replace(config, seed=seed)))
+                # After each: what is broken off later leaves a report of the seeds before.
+                table = report.write(results, arguments.output)
     except (DriverError, StoreError, ValueError) as error:
         sys.exit(f"error: {error}\n  to do: look at {folder}/log")
     except KeyboardInterrupt:
         sys.exit("interrupted")
-    print(f"\n{report.write(results, arguments.output)}\n")
+    print(f"\n{table}\n")
     print(f"{time.monotonic() - began:.0f} s; picture: {arguments.output / 'report.png'}")
     if arguments.state is None:
         shutil.rmtree(folder)

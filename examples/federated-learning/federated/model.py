@@ -30,9 +30,14 @@ def configure() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
+def _draw_from(seed: int) -> None:
+    """NumPy takes 32 bits; callers' seeds are sums and products."""
+    keras.utils.set_random_seed(seed % 2**32)
+
+
 def build(seed: int) -> keras.Model:
     """A trunk that finds features and a head that names the digit: 38 thousand weights."""
-    keras.utils.set_random_seed(seed)
+    _draw_from(seed)
     return keras.Sequential(
         [
             keras.Input((8, 8, 1)),
@@ -56,7 +61,7 @@ def fit(
     seed: int,
 ) -> None:
     """Trains with a fresh optimizer: its state never leaves a site."""
-    keras.utils.set_random_seed(seed)
+    _draw_from(seed)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate), loss="sparse_categorical_crossentropy"
     )

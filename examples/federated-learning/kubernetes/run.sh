@@ -11,7 +11,7 @@ STATE=${FEDERATED_STATE_DIR:-/var/lib/vk8s-federated}
 export VK8S_HOST_STATE_DIR=${VK8S_HOST_STATE_DIR:-/var/lib/vk8s-host}
 export KUBECONFIG=$VK8S_HOST_STATE_DIR/kubeconfig
 CLI=$REPO/build/release/bin/kubectl-vk8s
-SEED=1 SEEDS=1 ROUNDS=10 EPOCHS=5 SITES=4 ALPHA=0.5 STRATEGY=fedavg OUTPUT='' CLEAN=''
+SEED=1 SEEDS=1 ROUNDS=10 EPOCHS=5 SITES=4 ALPHA=0.5 STRATEGY=fedavg ROUND_TIMEOUT=120 OUTPUT='' CLEAN=''
 declare -A MISBEHAVE=()
 
 parse_arguments() {
@@ -24,6 +24,7 @@ parse_arguments() {
       --sites) SITES=${2:?--sites needs a number} && shift ;;
       --alpha) ALPHA=${2:?--alpha needs a number} && shift ;;
       --strategy) STRATEGY=${2:?--strategy needs a name} && shift ;;
+      --round-timeout) ROUND_TIMEOUT=${2:?--round-timeout needs a number} && shift ;;
       --misbehave) MISBEHAVE[${2%%=*}]=${2#*=} && shift ;;
       --output) OUTPUT=${2:?--output needs a DIR} && shift ;;
       --clean) CLEAN=yes ;;
@@ -31,7 +32,7 @@ parse_arguments() {
     esac
     shift
   done
-  for number in "$SEED" "$SEEDS" "$ROUNDS" "$EPOCHS" "$SITES"; do
+  for number in "$SEED" "$SEEDS" "$ROUNDS" "$EPOCHS" "$SITES" "$ROUND_TIMEOUT"; do
     [[ $number =~ ^[1-9][0-9]*$ ]] || die "'$number' is not a number above 0" "see --help"
   done
   ((EUID == 0)) || die "the embedded host needs root" "run it with sudo -E, or try --local"
@@ -154,7 +155,7 @@ federate() {
   for attempt in 1 2 3 4 5; do
     if driver federate --set "name=\"$1\"" --set "digits=\"$2\"" --set "seed=$3" \
       --set "sites=$SITES" --set "alpha=$ALPHA" --set "rounds=$ROUNDS" --set "epochs=$EPOCHS" \
-      --set "strategy=\"$STRATEGY\"" >&"$VK8S_UI"; then
+      --set "strategy=\"$STRATEGY\"" --set "round-timeout=$ROUND_TIMEOUT" >&"$VK8S_UI"; then
       return
     fi
     say "the driver ended; attempt $attempt of 5"
