@@ -260,12 +260,39 @@ def federation(
         yield running
 
 
+def _result_file(folder: Path, config: RunConfig) -> Path:
+    return folder / "results" / f"{config.name}.json"
+
+
+def keep_result(folder: Path, config: RunConfig, result: report.Result) -> None:
+    path = _result_file(folder, config)
+    path.parent.mkdir(exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(result))
+    partial.rename(path)
+
+
+def kept_result(folder: Path, config: RunConfig) -> report.Result | None:
+    """What an earlier run with these settings found; None if it was another training or shorter."""
+    try:
+        result: report.Result = json.loads(_result_file(folder, config).read_text())
+    except FileNotFoundError:
+        return None
+    kept = RunConfig(**result["config"])
+    same = kept.fingerprint() == config.fingerprint() and kept.rounds == config.rounds
+    return result if same else None
+
+
 def one_seed(running: Federation, config: RunConfig) -> report.Result:
     """Federates, federates a second model on half of the digits, transfers both, compares."""
     seed = config.seed
     stem = f"digits-{config.strategy}-seed{seed}"
     full = replace(config, name=stem)
     low = replace(config, name=f"{stem}-low", digits=OLD_DIGITS)
+    kept = kept_result(running.folder, full)
+    if kept is not None:
+        print(f"seed {seed}: an earlier run has finished it", flush=True)
+        return kept
     for one in (full, low):
         print(f"seed {seed}: federating {one.name} (digits {one.digits})", flush=True)
         running.federate(one, lambda event: print(f"  {describe(event)}", flush=True))
@@ -286,6 +313,7 @@ def one_seed(running: Federation, config: RunConfig) -> report.Result:
     )
     print(f"  {time.monotonic() - began:.0f} s", flush=True)
     result: report.Result = json.loads(line)
+    keep_result(running.folder, full, result)
     return result
 
 

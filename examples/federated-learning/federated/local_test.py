@@ -1,4 +1,5 @@
 import subprocess
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,17 @@ def test_no_seed_is_no_run(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         local.parse_arguments(["--output", "/nowhere", "--seeds", "0"])
     assert "--seeds 0: use 1 or more" in capsys.readouterr().err
+
+
+def test_a_seed_that_is_finished_is_not_begun_again(tmp_path: Path) -> None:
+    config = RunConfig(name="digits-fedavg-seed3", seed=3)
+    assert local.kept_result(tmp_path, config) is None
+    result = {"config": asdict(config), "federated": 0.97}
+    local.keep_result(tmp_path, config, result)
+    assert local.kept_result(tmp_path, config) == result
+    assert local.kept_result(tmp_path, replace(config, round_timeout=900)) == result
+    for other in (replace(config, rounds=config.rounds + 1), replace(config, alpha=9.0)):
+        assert local.kept_result(tmp_path, other) is None
 
 
 def test_the_help_has_every_option_to_the_last() -> None:
