@@ -171,12 +171,13 @@ def plot(results: list[Result], path: Path) -> None:
             )
     right.set_xticks(np.arange(len(SCENARIOS)), SCENARIOS.values())
     right.set(title="A new site with 50 labels", ylabel="accuracy", ylim=(0, 1.02))
-    right.legend(fontsize=8, loc="lower left", ncols=2)
+    # Below: in the axes it would lie on the figures of some bars.
+    right.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=4)
     seeds = len(results)
     strategy = results[0]["config"]["strategy"]
     figure.suptitle(f"{strategy}, mean of {seeds} seeds" if seeds > 1 else strategy, fontsize=10)
     figure.tight_layout()
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=100)
     pyplot.close(figure)
 
 
