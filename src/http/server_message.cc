@@ -11,6 +11,10 @@ namespace vk8s::http::detail {
 namespace beast = boost::beast;
 using Field = beast::http::field;
 
+// "0\r\n\r\n": with so many bytes or more each chunked body ends. The parser insists on having them
+// when it goes on with a last chunk.
+constexpr std::size_t kLeastOfChunkedBody = 5;
+
 struct RequestParser::Impl {
   beast::http::request_parser<beast::http::string_body> parser;
   ServerRequest request;  // its header; the parser adds a chunked body's trailers to its own
@@ -97,7 +101,8 @@ RequestParser::State RequestParser::refuse(int status, std::string message) {
 RequestParser::State RequestParser::consume(std::string& buffer) {
   auto& parser = impl_->parser;
   while (!parser.is_done()) {
-    if (buffer.empty()) {
+    const bool in_chunks = impl_->header_complete && parser.chunked();
+    if (buffer.size() < (in_chunks ? kLeastOfChunkedBody : 1)) {
       return State::kNeedsMore;
     }
     beast::error_code error;

@@ -113,6 +113,21 @@ TEST(RequestParser, RefusesWhatIsTooLarge) {
   EXPECT_EQ(refusal(post + "Transfer-Encoding: chunked\r\n\r\n2;a=" + std::string(9000, 'x')), 431);
 }
 
+// What libFuzzer found: the parser asserts that it has five bytes of a last chunk.
+TEST(RequestParser, TakesAnEmptyChunkedBodyByteByByte) {
+  RequestParser parser(8192, 65536);
+  const std::string text =
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+  std::string buffer;
+  for (std::size_t i = 0; i + 1 < text.size(); ++i) {
+    buffer += text[i];
+    ASSERT_EQ(parser.consume(buffer), State::kNeedsMore) << i;
+  }
+  buffer += text.back();
+  EXPECT_EQ(parser.consume(buffer), State::kComplete);
+  EXPECT_EQ(parser.take_request().body, "");
+}
+
 TEST(RequestParser, LeavesTrailersOutOfTheHeaders) {
   RequestParser parser(8192, 65536);
   std::string text =
