@@ -142,8 +142,9 @@ TEST_F(AddonKeeperTest, NamesWhatThereIsWhereItIsAskedForSomethingElse) {
   EXPECT_THAT(message(), HasSubstr("spec.kubeflow.profile: this installation has no profile "
                                    "\"full\": it has training; write one of these"));
   EXPECT_EQ(phase(), "Blocked");
-  wanted_.spec.kubeflow->profile = "training";
   wanted_.spec.kubeflow->version = "1.9";
+  EXPECT_THAT(message(), HasSubstr("no profile \"full\" of version \"1.9\": it has training"));
+  wanted_.spec.kubeflow->profile = "training";
   EXPECT_THAT(message(),
               HasSubstr("spec.kubeflow.version \"1.9\": this installation has \"v2.0.0\""));
   sets_.put("training", addons::testing::kDemo, R"({"kubernetes": {"max": "1.36"}})");

@@ -102,10 +102,12 @@ std::optional<std::string> objection_to(const AddonWish& wish,
     return std::nullopt;
   }
   return fmt::format(
-      "{}.{}: this installation has no {} \"{}\": it has {}; {}the administrator adds others with "
-      "install.sh --addon",
+      "{}.{}: this installation has no {} \"{}\"{}: it has {}; {}the administrator adds others "
+      "with install.sh --addon",
       wish.field, is_kubeflow ? "profile" : "name", is_kubeflow ? "profile" : "add-on",
       base::printable(wish.addon, 64),
+      wish.version.empty() ? ""
+                           : fmt::format(" of version \"{}\"", base::printable(wish.version, 64)),
       fitting.empty() ? "none" : fmt::format("{}", fmt::join(fitting, ", ")),
       fitting.empty() ? "" : "write one of these, or ");
 }
