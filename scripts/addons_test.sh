@@ -3,27 +3,13 @@
 # that build it. Nothing is built.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$REPO/scripts/testing.sh"
 
 cd "$REPO"
 FOLDER=$(mktemp -d)
 trap 'rm -rf -- "$FOLDER"' EXIT
-FAILED=0
 # Logs of these runs are not those of the user's.
 export VK8S_CACHE=$FOLDER/cache
-
-wrong() {
-  say "$1"
-  FAILED=1
-}
-
-# says WORDS COMMAND...: COMMAND fails and says so.
-says() {
-  local words=$1 output rc=0
-  shift
-  output=$(env -u VK8S_UI "$@" 2>&1 </dev/null) || rc=$?
-  ((rc != 0)) || wrong "'$*' succeeds, wanted: $words"
-  [[ $output == *"$words"* ]] || wrong "'$*' does not say '$words' but: $output"
-}
 
 check_names() {
   local names

@@ -2,13 +2,8 @@
 # Tests address-range.sh: what is a range, what is not, and why.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$REPO/scripts/testing.sh"
 . "$REPO/scripts/address-range.sh"
-
-FAILED=0
-wrong() {
-  say "$1"
-  FAILED=1
-}
 
 # is RANGE FIRST LAST
 is() {

@@ -3,10 +3,10 @@
 # small files in the places and archives where they publish theirs. No Go in PATH, no network.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$REPO/scripts/testing.sh"
 
 FOLDER=$(mktemp -d)
 trap 'rm -rf -- "$FOLDER"' EXIT
-FAILED=0
 export VK8S_CACHE=$FOLDER/cache VK8S_RELEASE_MIRROR=file://$FOLDER/mirror
 case $(uname -m) in x86_64) ARCH=amd64 ;; *) ARCH=arm64 ;; esac
 
@@ -16,11 +16,6 @@ for tool in apt-cache awk basename bash cat chmod cp curl cut dirname dpkg env f
   ls mkdir mktemp mv nproc printf readlink rm sed sha256sum sha512sum sort tail tar touch tr uname wc xargs; do
   if program=$(type -P "$tool"); then ln -s "$program" "$FOLDER/bin/$tool"; fi
 done
-
-wrong() {
-  say "$1"
-  FAILED=1
-}
 
 build() { env -u VK8S_UI "PATH=$FOLDER/bin" upstream/build.sh --from-release "$@" 2>&1 </dev/null; }
 version() { build --print-version "$1"; }

@@ -2,11 +2,11 @@
 # Tests what install.sh and uninstall.sh refuse, with a kubectl that only plays a cluster.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$REPO/scripts/testing.sh"
 . "$REPO/scripts/cluster.sh"
 
 FOLDER=$(mktemp -d)
 trap 'rm -rf -- "$FOLDER"' EXIT
-FAILED=0
 # Logs of these runs are not those of the user's.
 export VK8S_CACHE=$FOLDER/cache KUBECTL=$FOLDER/kubectl
 export FAKE_VERSION FAKE_NODES FAKE_DENIED FAKE_EVENTS FAKE_FINDINGS FAKE_CLUSTERS FAKE_BROKEN FAKE_CONFIG FAKE_RANGE FAKE_POOL
@@ -35,25 +35,6 @@ case $* in
 esac
 EOF
 chmod +x "$KUBECTL"
-
-wrong() {
-  say "$1"
-  FAILED=1
-}
-
-# says WORDS COMMAND...: COMMAND fails and says so.
-says() {
-  local words=$1 output rc=0
-  shift
-  output=$(env -u VK8S_UI "$@" 2>&1 </dev/null) || rc=$?
-  ((rc != 0)) || wrong "'$*' succeeds, wanted: $words"
-  [[ $output == *"$words"* ]] || wrong "'$*' does not say '$words' but: $output"
-}
-
-# passes COMMAND...: sets OUTPUT.
-passes() {
-  OUTPUT=$(env -u VK8S_UI "$@" 2>&1 </dev/null) || wrong "'$*' fails: $OUTPUT"
-}
 
 check_cluster() {
   FAKE_VERSION=v1.31.0-eks-1 FAKE_DENIED=
