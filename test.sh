@@ -11,6 +11,7 @@
 #   long         integration tests that take many minutes: 100,000 random operations on addresses, an
 #                API server that is away for more than a minute
 #   e2e          clusters in a cluster, by the release programs and images (built first if need be)
+#   examples     the Python of examples/, each in an environment of its own (some GB the first time)
 #   addons       e2e of spec.kubeflow, with training jobs by TensorFlow, and of spec.addons: builds their
 #                images first (some GB the first time, and the Internet or a filled cache), many minutes
 #   versions     e2e of the Kubernetes versions beside the default (minutes to build the first time)
@@ -139,19 +140,26 @@ junit_status() {
   sed -n "s/.*<testcase name=\"$2\" .* status=\"\([a-z]*\)\".*/\1/p" "$RESULTS/$1.junit"
 }
 
+# add_cases XML: adds its cases to the totals, and names those that did not pass. False where it has a
+# failed one.
+add_cases() {
+  local word a b c failed=0
+  while read -r word a b c; do
+    case $word in
+      totals) PASSED=$((PASSED + a)) FAILED=$((FAILED + b)) SKIPPED=$((SKIPPED + c)) failed=$b ;;
+      *) say "  $word $a $b $c" ;;
+    esac
+  done < <(awk -f "$REPO/scripts/test-totals.awk" "$1")
+  ((failed == 0))
+}
+
 # add_program LABEL NAME: adds NAME's cases to the totals. A program that crashed left no XML, or
 # says that all passed and ended badly all the same: one failure.
 add_program() {
-  local label=$1 name=$2 xml=$RESULTS/$1/$2.xml status word a b c failed=0
+  local label=$1 name=$2 xml=$RESULTS/$1/$2.xml status
   status=$(junit_status "$label" "$name")
   if [[ -s $xml ]]; then
-    while read -r word a b c; do
-      case $word in
-        totals) PASSED=$((PASSED + a)) FAILED=$((FAILED + b)) SKIPPED=$((SKIPPED + c)) failed=$b ;;
-        *) say "  $word $a $b $c" ;;
-      esac
-    done < <(awk -f "$REPO/scripts/test-totals.awk" "$xml")
-    if ((failed > 0)) || [[ $status != fail ]]; then return; fi
+    if ! add_cases "$xml" || [[ $status != fail ]]; then return; fi
   elif [[ $status == run ]]; then
     PASSED=$((PASSED + 1))
     return
@@ -207,6 +215,31 @@ run_scripts() {
     fi
   done
   say "$(printf '%-44s %10s' "scripts tests" "$(if ((failed)); then echo failed; else seconds_since "$start"; fi)")"
+}
+
+# pytest writes its XML in one line.
+example_tests() {
+  local rc=0
+  "$1" --junit-xml="$2.pytest" || rc=$?
+  if [[ -s $2.pytest ]]; then sed 's/></>\n</g' "$2.pytest" >"$2"; fi
+  return "$rc"
+}
+
+run_examples() {
+  local test name xml log start rc before
+  mkdir -p "$RESULTS/examples"
+  for test in "$REPO"/examples/*/test.sh; do
+    name=$(basename "$(dirname "$test")")
+    xml=$RESULTS/examples/$name.xml log=$RESULTS/examples/$name.log start=$(now_ms) rc=0 before=$FAILED
+    progress "examples: $name"
+    example_tests "$test" "$xml" >"$log" 2>&1 </dev/null || rc=$?
+    if [[ -s $xml ]]; then add_cases "$xml" || true; fi
+    if ((rc != 0 && FAILED == before)); then
+      FAILED=$((FAILED + 1))
+      tail -n 15 "$log" | sed 's/^/    /' >&"$VK8S_UI"
+    fi
+    say "$(printf '%-44s %10s' "example $name" "$(if ((FAILED > before)); then echo "failed: $log"; else seconds_since "$start"; fi)")"
+  done
 }
 
 # count PATTERN FILE: lines; a file that is not there has none.
@@ -266,7 +299,7 @@ run_set() {
       run_vm
       ;;
     fuzz) add_run fuzz "$REPO/scripts/fuzz.sh" --seconds "${VK8S_FUZZ_SECONDS:-60}" ;;
-    scripts | tsan | versions) "run_$1" ;;
+    scripts | examples | tsan | versions) "run_$1" ;;
     *)
       build_tests "$1"
       prepare "$1"
@@ -279,12 +312,12 @@ run_set() {
 parse() {
   while (($#)); do
     case $1 in
-      scripts | unit | integration | long | root | e2e | addons | versions | tsan | vm | fuzz)
+      scripts | unit | integration | long | root | e2e | examples | addons | versions | tsan | vm | fuzz)
         LABELS+=("${BEFORE:-0} $1")
         ;;
       full)
-        LABELS=("0 scripts" "0 unit" "0 integration" "0 long" "0 root" "0 e2e" "0 addons" "0 tsan" "0 vm"
-          "0 fuzz")
+        LABELS=("0 scripts" "0 unit" "0 integration" "0 long" "0 root" "0 e2e" "0 examples" "0 addons"
+          "0 tsan" "0 vm" "0 fuzz")
         VERSIONS=$(other_versions)
         PRESET=${VK8S_PRESET:-asan-ubsan}
         COVERAGE=yes
@@ -300,7 +333,7 @@ parse() {
         exit
         ;;
       *) die "test.sh: '$1' is not a set of tests" \
-        "use scripts, unit, integration, long, root, e2e, addons, versions, tsan, vm, fuzz or full" ;;
+        "use scripts, unit, integration, long, root, e2e, examples, addons, versions, tsan, vm, fuzz or full" ;;
     esac
     shift
   done

@@ -1,4 +1,5 @@
-# Adds up the XML that GoogleTest programs write (one file per program) and prints
+# Adds up the XML that GoogleTest programs write (one file per program), and pytest with a line for each
+# element, and prints
 #   totals PASSED FAILED SKIPPED
 #   failed SUITE.TEST: FILE:LINE MESSAGE   (the first one's)
 #   skipped SUITE.TEST: REASON
@@ -32,7 +33,7 @@ function finish() {
   # A disabled test does not run.
   if (attribute("status") == "notrun") { state = "skipped"; reason = "disabled" }
 }
-/<failure / && state != "failed" {
+/<(failure|error) / && state != "failed" {
   state = "failed"
   reason = decoded(attribute("message"))
   sub(/^[^ ]*\//, "", reason)
