@@ -32,8 +32,7 @@ def train(message: Message, context: Context) -> Message:
         epochs=config.epochs,
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
-        # Another shuffle for each site and round, yet the same after a resume.
-        seed=config.seed * 1_000_003 + number * 1_009 + site,
+        seed=model.shuffle_seed(config.seed, number, site),
     )
     trained = faults.apply(
         str(context.node_config.get("misbehave", "")), received, network.get_weights()

@@ -335,6 +335,7 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=defaults.epochs)
     parser.add_argument("--sites", type=int, default=defaults.sites)
     parser.add_argument("--alpha", type=float, default=defaults.alpha)
+    parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
     parser.add_argument("--strategy", default=defaults.strategy)
     parser.add_argument(
         "--round-timeout",
@@ -365,6 +366,7 @@ def run_config(arguments: argparse.Namespace) -> RunConfig:
         alpha=arguments.alpha,
         rounds=arguments.rounds,
         epochs=arguments.epochs,
+        learning_rate=arguments.learning_rate,
         strategy=arguments.strategy,
         round_timeout=arguments.round_timeout,
     )

@@ -11,10 +11,16 @@ RUN = Path(__file__).resolve().parents[1] / "run.sh"
 
 
 def test_options_reach_the_settings_of_the_run() -> None:
-    words = "--sites 6 --alpha 0.3 --rounds 7 --epochs 2 --strategy median --round-timeout 900"
+    words = "--sites 6 --alpha 0.3 --rounds 7 --epochs 2 --learning-rate 0.01 --strategy median --round-timeout 900"
     arguments = local.parse_arguments(["--output", "/nowhere", *words.split()])
     assert local.run_config(arguments) == RunConfig(
-        sites=6, alpha=0.3, rounds=7, epochs=2, strategy="median", round_timeout=900
+        sites=6,
+        alpha=0.3,
+        rounds=7,
+        epochs=2,
+        learning_rate=0.01,
+        strategy="median",
+        round_timeout=900,
     )
 
 

@@ -51,6 +51,11 @@ def build(seed: int) -> keras.Model:
     )
 
 
+def shuffle_seed(seed: int, number: int, site: int) -> int:
+    """Another shuffle for each site and round, yet the same after a resume."""
+    return seed * 1_000_003 + number * 1_009 + site
+
+
 def fit(
     model: keras.Model,
     samples: Samples,

@@ -3,15 +3,10 @@
 # Run it again at any time: what is there stays, a training that was broken off goes on.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
-. "$(dirname "${BASH_SOURCE[0]}")/../../../scripts/cluster.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
-NAMESPACE=federated
 CLUSTERS=(fl-core fl-edge-a fl-edge-b)
-STATE=${FEDERATED_STATE_DIR:-/var/lib/vk8s-federated}
-export VK8S_HOST_STATE_DIR=${VK8S_HOST_STATE_DIR:-/var/lib/vk8s-host}
-export KUBECONFIG=$VK8S_HOST_STATE_DIR/kubeconfig
-CLI=$REPO/build/release/bin/kubectl-vk8s
-SEED=1 SEEDS=1 ROUNDS=10 EPOCHS=5 SITES=4 ALPHA=0.5 STRATEGY=fedavg ROUND_TIMEOUT=120 OUTPUT='' CLEAN=''
+SEED=1 SEEDS=1 ROUNDS=10 EPOCHS=5 SITES=4 ALPHA=0.5 LEARNING_RATE=0.003 STRATEGY=fedavg ROUND_TIMEOUT=120 OUTPUT='' CLEAN=''
 declare -A MISBEHAVE=()
 
 parse_arguments() {
@@ -23,6 +18,7 @@ parse_arguments() {
       --epochs) EPOCHS=${2:?--epochs needs a number} && shift ;;
       --sites) SITES=${2:?--sites needs a number} && shift ;;
       --alpha) ALPHA=${2:?--alpha needs a number} && shift ;;
+      --learning-rate) LEARNING_RATE=${2:?--learning-rate needs a number} && shift ;;
       --strategy) STRATEGY=${2:?--strategy needs a name} && shift ;;
       --round-timeout) ROUND_TIMEOUT=${2:?--round-timeout needs a number} && shift ;;
       --misbehave) MISBEHAVE[${2%%=*}]=${2#*=} && shift ;;
@@ -35,19 +31,12 @@ parse_arguments() {
   for number in "$SEED" "$SEEDS" "$ROUNDS" "$EPOCHS" "$SITES" "$ROUND_TIMEOUT"; do
     [[ $number =~ ^[1-9][0-9]*$ ]] || die "'$number' is not a number above 0" "see --help"
   done
-  ((EUID == 0)) || die "the embedded host needs root" "run it with sudo -E, or try --local"
 }
 
 # site_name NUMBER: as federated.local has them, two edges filled one after the other.
 site_name() {
   local first=$(((SITES + 1) / 2))
   if (($1 < first)); then printf 'edge-a-%02d' $(($1 + 1)); else printf 'edge-b-%02d' $(($1 - first + 1)); fi
-}
-
-inside() {
-  local cluster=$1
-  shift
-  command "$KUBECTL" --kubeconfig "$STATE/$cluster.kubeconfig" -n "$NAMESPACE" "$@"
 }
 
 host_service_address() {
@@ -73,18 +62,12 @@ make_keys() {
     --sites "$(IFS=,; printf '%s' "${names[*]}")"
 }
 
-# overlay NAME BASE: the start of a kustomization on top of kubernetes/BASE; the caller adds to it.
+# overlay NAME BASE: of kubernetes/BASE, with the image as it is in the registry.
 overlay() {
-  local folder=$STATE/overlays/$1
-  rm -rf "$folder"
-  mkdir -p "$folder"
-  cat >"$folder/kustomization.yaml" <<YAML
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-namespace: $NAMESPACE
-resources: [$(realpath --relative-to="$folder" "$EXAMPLE/kubernetes/$2")]
-images: [{name: federated-learning, newName: ${IMAGE%@*}, digest: "${IMAGE#*@}"}]
-YAML
+  local folder
+  folder=$(kustomization "$1" "$EXAMPLE/kubernetes/$2" "$NAMESPACE")
+  printf 'images: [{name: federated-learning, newName: %s, digest: "%s"}]\n' "${IMAGE%@*}" "${IMAGE#*@}" \
+    >>"$folder/kustomization.yaml"
   printf '%s' "$folder"
 }
 
@@ -155,7 +138,8 @@ federate() {
   for attempt in 1 2 3 4 5; do
     if driver federate --set "name=\"$1\"" --set "digits=\"$2\"" --set "seed=$3" \
       --set "sites=$SITES" --set "alpha=$ALPHA" --set "rounds=$ROUNDS" --set "epochs=$EPOCHS" \
-      --set "strategy=\"$STRATEGY\"" --set "round-timeout=$ROUND_TIMEOUT" >&"$VK8S_UI"; then
+      --set "learning-rate=$LEARNING_RATE" --set "strategy=\"$STRATEGY\"" \
+      --set "round-timeout=$ROUND_TIMEOUT" >&"$VK8S_UI"; then
       return
     fi
     say "the driver ended; attempt $attempt of 5"
@@ -212,12 +196,9 @@ clean() {
 }
 
 main() {
-  local seed registry
+  local seed
   parse_arguments "$@"
-  [[ -x $CLI && -e $KUBECONFIG ]] ||
-    die "there is no embedded host" "run ./quickstart.sh --until operator first, or try --local"
-  KUBECTL=$("$REPO/upstream/build.sh" --print-dir kubernetes)/kubectl
-  export KUBECTL
+  find_host
   mkdir -p "$STATE"
   chmod 700 "$STATE"
   if [[ $CLEAN ]]; then
@@ -226,8 +207,7 @@ main() {
   fi
   ensure_python
   ensure_store
-  registry=$("$CLI" host status -o json | sed -n 's/.*"registry": *"\([^"]*\)".*/\1/p')
-  IMAGE=$("$EXAMPLE/kubernetes/image.sh" "${registry%:*}:5001" "$VK8S_HOST_STATE_DIR/registry-credentials")
+  IMAGE=$("$EXAMPLE/kubernetes/image.sh" "$(push_registry)" "$(registry_credentials)")
   phase "clusters ${CLUSTERS[*]}" "'$CLI doctor fl-core -n $NAMESPACE' says what is wrong" make_clusters
   phase "certificates and keys" "the log's end says why" make_keys
   phase "store, SuperLink and gate in fl-core" "the log has the rollout's state" deploy_core
