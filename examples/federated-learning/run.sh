@@ -9,11 +9,11 @@
 #
 #   --seed N          of the first run (default 1): splits, shards, weights and shuffles follow from it
 #   --seeds N         how many seeds, counted up (default 1)
-#   --rounds N        (default 10)
+#   --rounds N        (default 6)
 #   --epochs N        over a site's own images, each round (default 5)
 #   --sites N         SuperNodes, half of them in each edge cluster (default 4)
-#   --alpha X         how equal the sites' shares are: 0.1 hardly, 100 nearly (default 0.5)
-#   --learning-rate X (default 0.003)
+#   --alpha X         how equal the sites' shares are: 0.1 hardly, 100 nearly (default 1)
+#   --learning-rate X (default 0.01)
 #   --strategy NAME   fedavg, median, trimmed or krum (default fedavg)
 #   --round-timeout N seconds until a silent site counts as missing (default 120): more where the
 #                     machine has other work, since a round goes on without who is missing

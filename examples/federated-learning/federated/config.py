@@ -25,12 +25,12 @@ class RunConfig:
     name: str = "digits"  # of the model in the store
     seed: int = 1
     sites: int = 4
-    alpha: float = 0.5  # of the Dirichlet distribution: less is more unequal
+    alpha: float = 1.0  # of the Dirichlet distribution: less is more unequal
     digits: str = "0123456789"  # the classes that the sites have
-    rounds: int = 10
+    rounds: int = 6
     epochs: int = 5  # over a site's own data, each round
     batch_size: int = 32
-    learning_rate: float = 0.003
+    learning_rate: float = 0.01
     strategy: str = "fedavg"
     min_replies: int = 2  # a round with fewer usable replies changes nothing
     round_timeout: int = 120  # seconds until a silent site counts as missing
