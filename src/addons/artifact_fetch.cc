@@ -11,29 +11,15 @@ namespace vk8s::addons {
 namespace {
 
 constexpr std::size_t kMaxErrorBytes = 64U << 10U;
-constexpr std::chrono::seconds kTimeout{120};
-
-http::Request request_to(const RegistryAccess& access, const std::string& path) {
-  http::Request out;
-  out.url = access.url + "/v2/" + path;
-  out.identity = access.identity;
-  out.timeout = kTimeout;
-  if (!access.auth.empty()) {
-    out.headers.emplace_back("Authorization", "Basic " + access.auth);
-  }
-  return out;
-}
-
 Error refusal(const http::Response& response, const std::string& what) {
   const bool is_busy = response.status == 429 || response.status >= 500;
   const Errc code = response.status == 404 ? Errc::kNotFound
                     : is_busy              ? Errc::kUnavailable
                                            : Errc::kForbidden;
   const std::string more =
-      response.status / 100 == 3 ? "it sends to another address, which is not followed"
+      response.status / 100 == 3 ? "it sends on too often"
       : response.status == 401
-          ? "it wants other credentials: those of the installation's pull Secret, as a name "
-            "and a password, are all that is tried"
+          ? "it wants other credentials than those of the installation's pull Secret"
           : base::printable(response.body, 300);
   return Error(code, fmt::format("{}: the registry answers {}: {}", what, response.status, more));
 }
@@ -83,26 +69,28 @@ void ArtifactFetch::take_manifest(const std::string& body, bool may_be_index) {
 
 void ArtifactFetch::get(const std::string& what, const std::string& digest, std::size_t max_bytes,
                         TakeBody take) {
-  http::Request request =
-      request_to(access_, fmt::format("{}/{}/{}", reference_.repository, what, digest));
-  request.headers.emplace_back("Accept", fmt::format("{}, {}, */*", kOciManifest, kOciIndex));
-  // Its words, where it refuses, may be longer than what is asked for.
-  request.max_body_bytes = std::max(max_bytes, kMaxErrorBytes);
   const std::string name =
       fmt::format("{}/{}@{}", reference_.registry, reference_.repository, digest);
-  call_ = client_.send(std::move(request), [this, name, digest, max_bytes, take = std::move(take)](
-                                               Result<http::Response> response) {
-    if (!response) {
-      end(tl::unexpected<Error>(std::move(response).error().context("read {}", name)));
-    } else if (response->status != 200) {
-      end(tl::unexpected<Error>(refusal(*response, "read " + name)));
-    } else if (response->body.size() > max_bytes || sha256_digest(response->body) != digest) {
-      end(fail(Errc::kInvalidArgument, "read {}: what the registry sends has not that digest",
-               name));
-    } else {
-      take(std::move(response->body));
-    }
-  });
+  ended_ = std::move(call_);
+  call_ = std::make_unique<RegistryCall>(
+      client_, access_,
+      RegistryQuery{.path = fmt::format("{}/{}/{}", reference_.repository, what, digest),
+                    .accept = fmt::format("{}, {}, */*", kOciManifest, kOciIndex),
+                    // Its words, where it refuses, may be longer than what is asked for.
+                    .max_body_bytes = std::max(max_bytes, kMaxErrorBytes)});
+  call_->start(
+      [this, name, digest, max_bytes, take = std::move(take)](Result<http::Response> response) {
+        if (!response) {
+          end(tl::unexpected<Error>(std::move(response).error().context("read {}", name)));
+        } else if (response->status != 200) {
+          end(tl::unexpected<Error>(refusal(*response, "read " + name)));
+        } else if (response->body.size() > max_bytes || sha256_digest(response->body) != digest) {
+          end(fail(Errc::kInvalidArgument, "read {}: what the registry sends has not that digest",
+                   name));
+        } else {
+          take(std::move(response->body));
+        }
+      });
 }
 
 void ArtifactFetch::end(Result<std::string> result) {
@@ -118,18 +106,17 @@ void ImageSearch::start(const std::vector<LockedImage>& images, Done done) {
   for (const LockedImage& image : images) {
     const std::string repository =
         prefix_.empty() ? image.repository : prefix_ + "/" + image.repository;
-    http::Request request =
-        request_to(access_, fmt::format("{}/manifests/{}", repository, image.digest));
-    request.method = "HEAD";
-    request.headers.emplace_back(
-        "Accept", fmt::format("{}, {}, application/vnd.docker.distribution.manifest.v2+json, "
-                              "application/vnd.docker.distribution.manifest.list.v2+json",
-                              kOciManifest, kOciIndex));
-    request.max_body_bytes = kMaxErrorBytes;
-    const std::string name = repository + "@" + image.digest;
-    calls_.push_back(client_.send(
-        std::move(request),
-        [this, name](Result<http::Response> response) { take(name, std::move(response)); }));
+    calls_.push_back(std::make_unique<RegistryCall>(
+        client_, access_,
+        RegistryQuery{
+            .method = "HEAD",
+            .path = fmt::format("{}/manifests/{}", repository, image.digest),
+            .accept = fmt::format("{}, {}, application/vnd.docker.distribution.manifest.v2+json, "
+                                  "application/vnd.docker.distribution.manifest.list.v2+json",
+                                  kOciManifest, kOciIndex),
+            .max_body_bytes = kMaxErrorBytes}));
+    calls_.back()->start([this, name = repository + "@" + image.digest](
+                             Result<http::Response> response) { take(name, std::move(response)); });
   }
 }
 

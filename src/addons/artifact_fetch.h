@@ -9,19 +9,11 @@
 
 #include "addons/image_lock.h"
 #include "addons/oci_artifact.h"
-#include "http/client.h"
+#include "addons/registry_call.h"
 
 namespace vk8s::addons {
 
-// How a registry is reached.
-struct RegistryAccess {
-  std::string url;  // "https://registry.example:5000"
-  std::shared_ptr<const http::TlsIdentity> identity;
-  std::string auth;  // base64 of "user:password"; "" = none. Never logged.
-};
-
-// Its layer, with the digest that the reference leads to. Redirects are not followed, and
-// no token is asked for: a registry that wants either says so in the error.
+// Its layer, with the digest that the reference leads to, wherever it came from.
 class ArtifactFetch {
  public:
   using Done = std::function<void(Result<std::string>)>;
@@ -47,7 +39,8 @@ class ArtifactFetch {
   const ArtifactReference reference_;
   const ArtifactLimits limits_;
   Done done_;
-  http::Call call_;
+  std::unique_ptr<RegistryCall> call_;
+  std::unique_ptr<RegistryCall> ended_;  // the one whose answer is being looked at
 };
 
 // Which of some images the registry does not hold.
@@ -69,7 +62,7 @@ class ImageSearch {
   const RegistryAccess access_;
   const std::string prefix_;
   Done done_;
-  std::vector<http::Call> calls_;
+  std::vector<std::unique_ptr<RegistryCall>> calls_;
   std::size_t unanswered_ = 0;
   std::vector<std::string> missing_;
   std::optional<Error> error_;

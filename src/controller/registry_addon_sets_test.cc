@@ -1,14 +1,11 @@
-// Against a registry that the http module's own server plays, over loopback.
 #include "controller/registry_addon_sets.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "addons/digest.h"
+#include "addons/fake_registry.h"
 #include "controller/manifests.h"
-#include "http/server.h"
 #include "kube/fake_client.h"
-#include "pki/pki.h"
 
 namespace vk8s::controller {
 namespace {
@@ -35,50 +32,14 @@ std::string tar_entry(const std::string& path, const std::string& content) {
 
 class RegistryAddonSetsTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    const auto ca = pki::create_ca({.common_name = "test-ca", .organizations = {}}).value();
-    pki::LeafRequest leaf;
-    leaf.subject.common_name = "registry";
-    leaf.ip_addresses = {"127.0.0.1"};
-    leaf.server = true;
-    const auto pair = pki::issue(ca, leaf).value();
-    auto server = http::Server::start(
-        loop_,
-        {.address = "127.0.0.1", .certificate_pem = pair.certificate_pem, .key_pem = pair.key_pem},
-        [this](const http::ServerRequest& request, http::Responder responder) {
-          std::move(responder).send(answer(request));
-        },
-        Log::silent());
-    ASSERT_TRUE(server) << server.error().message();
-    server_ = std::move(*server);
-    registry_ = fmt::format("127.0.0.1:{}", server_->port());
-    client_ = http::Client::create(loop_, {}, Log::silent()).value();
-    settings_.registry_ca_pem = ca.certificate_pem;
-  }
+  void SetUp() override { settings_.registry_ca_pem = registry_.ca_pem(); }
 
-  http::ServerResponse answer(const http::ServerRequest& request) {
-    authorization_ = std::string(request.header("authorization"));
-    const auto found = documents_.find(request.path);
-    if (found == documents_.end()) {
-      return {.status = 404, .body = "nothing"};
-    }
-    return {.status = 200, .body = request.method == "HEAD" ? "" : found->second};
-  }
-  std::string put(const std::string& kind, const std::string& body) {
-    const std::string digest = addons::sha256_digest(body);
-    documents_["/v2/vk8s/addon-demo/" + kind + "/" + digest] = body;
-    return digest;
-  }
   // Beside what was offered before.
   void offer(const std::string& path, const std::string& content) {
     layer_ += tar_entry(path, content);
-    const std::string layer = layer_ + std::string(1024, '\0');
-    const std::string digest =
-        put("manifests",
-            fmt::format(
-                R"({{"artifactType":"{}","layers":[{{"mediaType":"l","digest":"{}","size":{}}}]}})",
-                addons::kArtifactType, put("blobs", layer), layer.size()));
-    settings_.addons["demo"] = registry_ + "/vk8s/addon-demo@" + digest;
+    settings_.addons["demo"] =
+        registry_.host() + "/vk8s/addon-demo@" +
+        registry_.put_artifact("vk8s/addon-demo", layer_ + std::string(1024, '\0'));
   }
   // Once it has been read, or could not be.
   AddonSets::Found read() {
@@ -97,12 +58,9 @@ class RegistryAddonSetsTest : public ::testing::Test {
 
   EventLoop loop_;
   kube::FakeClient host_{loop_};
-  std::unique_ptr<http::Server> server_;
-  std::unique_ptr<http::Client> client_;
-  std::map<std::string, std::string> documents_;
-  std::string registry_;
+  addons::testing::FakeRegistry registry_{loop_};
+  std::unique_ptr<http::Client> client_ = http::Client::create(loop_, {}, Log::silent()).value();
   std::string layer_;  // files so far
-  std::string authorization_;
   Settings settings_;
   std::unique_ptr<RegistryAddonSets> sets_;
 };
@@ -119,19 +77,19 @@ TEST_F(RegistryAddonSetsTest, ReadsASetOnceForAllWhoWantIt) {
   EXPECT_EQ(sets_->find("demo").plan, found.plan);
   EXPECT_THAT(sets_->names(), ElementsAre("demo"));
   EXPECT_FALSE(sets_->find("other").exists);
-  EXPECT_EQ(authorization_, "");
+  EXPECT_EQ(registry_.seen.back().authorization, "");
 }
 
 TEST_F(RegistryAddonSetsTest, ShowsTheRegistryThePullSecret) {
   offer("demo/manifests.yaml", kSettings);
   settings_.addon_pull_secret = "pull";
-  const std::string config =
-      R"({"auths":{")" + registry_ + R"(":{"auth":")" + pki::base64_encode("reader:pw") + R"("}}})";
+  const std::string config = R"({"auths":{")" + registry_.host() + R"(":{"auth":")" +
+                             pki::base64_encode("reader:pw") + R"("}}})";
   host_.put(kube::resources::kSecret,
             Json{{"metadata", {{"namespace", kSystemNamespace}, {"name", "pull"}}},
                  {"data", {{".dockerconfigjson", pki::base64_encode(config)}}}});
   EXPECT_TRUE(read().plan);
-  EXPECT_EQ(authorization_, "Basic " + pki::base64_encode("reader:pw"));
+  EXPECT_EQ(registry_.seen.back().authorization, "Basic " + pki::base64_encode("reader:pw"));
 }
 
 TEST_F(RegistryAddonSetsTest, GoesWithoutAPullSecretThatIsNotThere) {
@@ -143,14 +101,14 @@ TEST_F(RegistryAddonSetsTest, GoesWithoutAPullSecretThatIsNotThere) {
 TEST_F(RegistryAddonSetsTest, SaysWhyASetCannotBeRead) {
   offer("demo/manifests.yaml", "kind: [");
   EXPECT_THAT(read().trouble, HasSubstr("demo/manifests.yaml"));
-  documents_.clear();
+  registry_.documents.clear();
   EXPECT_THAT(read().trouble, HasSubstr("the registry answers 404"));
 }
 
 TEST_F(RegistryAddonSetsTest, TellsARegistryThatIsAwayFromASetThatIsWrong) {
   offer("demo/manifests.yaml", "kind: [");
   EXPECT_FALSE(read().is_passing);
-  server_.reset();
+  registry_.stop();
   const AddonSets::Found found = read();
   EXPECT_NE(found.trouble, "");
   EXPECT_TRUE(found.is_passing) << found.trouble;
@@ -163,7 +121,7 @@ TEST_F(RegistryAddonSetsTest, NamesTheImagesThatTheRegistryLacks) {
         R"({"images":{"docker.io/x:1":{"repository":"vk8s/x","digest":")" + digest + R"("}}})");
   EXPECT_EQ(read().trouble, "images that the registry does not hold: vk8s/x@" + digest +
                                 "; push them (install.sh --addon)");
-  documents_["/v2/vk8s/x/manifests/" + digest] = "{}";
+  registry_.documents["/v2/vk8s/x/manifests/" + digest] = "{}";
   EXPECT_TRUE(read().plan);
 }
 
