@@ -11,6 +11,7 @@ namespace vk8s::addons {
 namespace {
 
 constexpr std::size_t kMaxErrorBytes = 64U << 10U;
+
 Error refusal(const http::Response& response, const std::string& what) {
   const bool is_busy = response.status == 429 || response.status >= 500;
   const Errc code = response.status == 404 ? Errc::kNotFound
