@@ -53,6 +53,12 @@ make_clusters() {
   done
 }
 
+# The clusters' way to fl-core: a Service of the host, by spec.ports.
+open_ports() {
+  inside fl-core apply --server-side -f "$EXAMPLE/kubernetes/core/services.yaml"
+  kubectl -n "$NAMESPACE" wait service/fl-core-ports --for=create --timeout=120s
+}
+
 make_keys() {
   local number names=() address
   for ((number = 0; number < SITES; number++)); do names+=("$(site_name "$number")"); done
@@ -209,6 +215,7 @@ main() {
   ensure_store
   IMAGE=$("$EXAMPLE/kubernetes/image.sh" "$(push_registry)" "$(registry_credentials)")
   phase "clusters ${CLUSTERS[*]}" "'$CLI doctor fl-core -n $NAMESPACE' says what is wrong" make_clusters
+  phase "ports of fl-core" "'$CLI get fl-core -n $NAMESPACE' says what is missing" open_ports
   phase "certificates and keys" "the log's end says why" make_keys
   phase "store, SuperLink and gate in fl-core" "the log has the rollout's state" deploy_core
   phase "bucket; keys of the sites registered" "the log's end says why" prepare
