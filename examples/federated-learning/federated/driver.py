@@ -11,13 +11,17 @@ Also wanted: FLWR_HOME, and the environment of federated.store.
 """
 
 import argparse
+import fcntl
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -154,6 +158,7 @@ def federate(
 ) -> None:
     """Returns when every round is in the store."""
     reason = ""
+    last: deque[str] = deque(maxlen=4)  # Flower frames what it has against an app
 
     def line(text: str) -> None:
         nonlocal reason
@@ -162,14 +167,16 @@ def federate(
             on_event(json.loads(text[len(EVENT_MARK) :]))
         elif "Error: " in text or text.startswith("Error"):
             reason = text.strip()
+        elif words := text.strip(" │╭╮╰╯─"):
+            last.append(words)
 
     for attempt in range(MAX_ATTEMPTS):
         try:
             if is_complete(repository, config):
                 return
             if attempt:
-                on_event({"event": "again", "attempt": attempt, "reason": reason})
-                control.stop_unfinished()
+                on_event({"event": "again", "attempt": attempt, "reason": reason or " ".join(last)})
+            control.stop_unfinished()
             wait_for(f"{config.min_replies} sites online", 180, lambda: control.online() >= config.min_replies)
             control.run(config, line)
             if is_complete(repository, config):
@@ -179,7 +186,9 @@ def federate(
                 raise
             reason = str(error)
         time.sleep(min(2.0 * 2**attempt, 30.0))
-    raise DriverError(f"{config.name}: not finished after {MAX_ATTEMPTS} runs; the last: {reason}")
+    raise DriverError(
+        f"{config.name}: not finished after {MAX_ATTEMPTS} runs; the last: {reason or ' '.join(last)}"
+    )
 
 
 def describe(event: Event) -> str:
@@ -229,6 +238,31 @@ def register_all(control: Control, keys: Path) -> int:
     return len(public)
 
 
+@contextmanager
+def only_driver(home: Path) -> Iterator[None]:
+    """One at a time: where `kubectl exec` was cut off the old one lives on, and would stop the new
+    one's runs as unfinished. The new one ends it."""
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / "driver.pid", "a+") as file:
+        end = time.monotonic() + 30
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise DriverError("another driver is at work and does not end") from None
+                file.seek(0)
+                if pid := file.read().strip():
+                    with suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGTERM)
+                time.sleep(0.2)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Registers sites and runs a federated training")
     parser.add_argument("--app", type=Path, required=True)
@@ -242,6 +276,8 @@ def main() -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings"
     )
     arguments = parser.parse_args()
+    # The way out leads through the end of `flwr run`.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         home = Path(os.environ.get("FLWR_HOME", Path.home() / ".flwr"))
@@ -253,14 +289,15 @@ def main() -> None:
             print(f"{register_all(control, arguments.keys)} sites are registered")
             return
         config = parse_settings(RunConfig(), arguments.settings)
-        wait_for_sites(control, config)
-        federate(
-            control,
-            ModelRepository(store, config.name),
-            config,
-            lambda event: print(describe(event), flush=True),
-            lambda text: log.debug("%s", text),
-        )
+        with only_driver(home):
+            wait_for_sites(control, config)
+            federate(
+                control,
+                ModelRepository(store, config.name),
+                config,
+                lambda event: print(describe(event), flush=True),
+                lambda text: log.debug("%s", text),
+            )
     except (DriverError, StoreError, CorruptModel, ValueError) as error:
         sys.exit(f"error: {error}")
 

@@ -1,5 +1,8 @@
 import os
+import signal
 import stat
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,7 +77,7 @@ def test_a_run_that_ends_early_is_run_again_after_stopping_what_is_left(
     driver.federate(control, repository, CONFIG, on_event, lines.append)
     assert [event["event"] for event in events] == ["start", "again", "start"]
     assert lines.count("other") == 2
-    assert [call for call in calls(tmp_path) if call.startswith("stop")] == ["stop 7"]
+    assert [call for call in calls(tmp_path) if call.startswith("stop")] == ["stop 7"] * 2
 
 
 def test_gives_up_after_some_runs_and_tells_the_reason(control: Control, tmp_path: Path) -> None:
@@ -121,3 +124,23 @@ def test_settings_are_json_and_known() -> None:
     assert (config.seed, config.strategy, config.batch_size) == (5, "median", 8)
     with pytest.raises(DriverError, match="colour"):
         driver.parse_settings(RunConfig(), ["colour=1"])
+
+
+def test_a_new_driver_ends_one_that_was_left_behind(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from federated.driver import only_driver\n"
+        "with only_driver(Path(sys.argv[1])):\n"
+        "    print('holds', flush=True)\n"
+        "    time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(Path(driver.__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as left_behind:
+        assert left_behind.stdout is not None
+        assert left_behind.stdout.readline() == "holds\n"
+        with driver.only_driver(tmp_path):
+            assert left_behind.wait(timeout=10) == -signal.SIGTERM
+            assert (tmp_path / "driver.pid").read_text() == str(os.getpid())
