@@ -80,8 +80,13 @@ def test_a_run_that_ends_early_is_run_again_after_stopping_what_is_left(
     assert [call for call in calls(tmp_path) if call.startswith("stop")] == ["stop 7"] * 2
 
 
-def test_gives_up_after_some_runs_and_tells_the_reason(control: Control, tmp_path: Path) -> None:
-    (tmp_path / "home" / "run").write_text("echo 'RuntimeError: no sites'\n")
+@pytest.mark.parametrize(
+    "words", ["RuntimeError: no sites", "╭─ Error ─╮\n│ There are no sites.  │\n╰─────╯"]
+)
+def test_gives_up_after_some_runs_and_tells_the_reason(
+    control: Control, tmp_path: Path, words: str
+) -> None:
+    (tmp_path / "home" / "run").write_text(f"echo '{words}'\n")
     with pytest.raises(DriverError, match="no sites"):
         driver.federate(
             control,
