@@ -6,7 +6,7 @@
 #   sudo -E examples/inference/run.sh --clean            take server and port away, and end
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-. "$EXAMPLE/kubernetes/env.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../federated-learning/kubernetes/env.sh"
 
 MODEL=digits-fedavg-seed1 CLEAN=
 
