@@ -22,7 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -219,14 +219,12 @@ def describe(event: Event) -> str:
 
 def parse_settings(base: RunConfig, settings: list[str]) -> RunConfig:
     """KEY=VALUE as Flower's run config has them, VALUE in JSON."""
-    values = {}
+    values: dict[str, Any] = asdict(base)
     for setting in settings:
         key, _, value = setting.partition("=")
         values[key.replace("-", "_")] = json.loads(value)
-    unknown = sorted(set(values) - set(asdict(base)))
-    if unknown:
-        raise DriverError(f"--set: {', '.join(unknown)} is not known")
-    return replace(base, **values)
+    # As Flower's settings are read, so that an alpha of 1 is the 1.0 that the ServerApp has.
+    return RunConfig.from_flower(values)
 
 
 def register_all(control: Control, keys: Path) -> int:

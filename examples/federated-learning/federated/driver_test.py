@@ -127,8 +127,11 @@ def test_registering_twice_is_no_error_but_another_refusal_is(
 def test_settings_are_json_and_known() -> None:
     config = driver.parse_settings(RunConfig(), ["seed=5", 'strategy="median"', "batch-size=8"])
     assert (config.seed, config.strategy, config.batch_size) == (5, "median", 8)
-    with pytest.raises(DriverError, match="colour"):
+    with pytest.raises(ValueError, match="colour"):
         driver.parse_settings(RunConfig(), ["colour=1"])
+    # A training goes on only with its own settings.
+    whole = driver.parse_settings(RunConfig(), ["alpha=1"])
+    assert whole.fingerprint() == RunConfig(alpha=1.0).fingerprint()
 
 
 def test_a_new_driver_ends_one_that_was_left_behind(tmp_path: Path) -> None:
