@@ -118,7 +118,7 @@ deploy_site() {
   printf 'SUPERLINK=%s:9443\nNODE_CONFIG=%s\n' "$(host_service_address fl-core-ports)" "$settings" \
     >"$folder/site.env"
   cat >>"$folder/kustomization.yaml" <<YAML
-nameSuffix: -$name
+nameSuffix: "-$name"
 labels: [{pairs: {site: $name}, includeSelectors: true}]
 secretGenerator: [{name: site, files: [ca.crt, site.key]}]
 configMapGenerator: [{name: site, envs: [site.env]}]
@@ -162,7 +162,7 @@ transfer() {
   printf 'STORE_ENDPOINT=https://%s:7070\nMODEL=%s\nPARTIAL_MODEL=%s\nSEED=%s\n' \
     "$(host_service_address fl-core-ports)" "$1" "$2" "$3" >"$folder/transfer.env"
   cat >>"$folder/kustomization.yaml" <<YAML
-nameSuffix: -$3
+nameSuffix: "-$3"
 secretGenerator: [{name: store-reader, files: [ca.crt], envs: [reader.env]}]
 configMapGenerator: [{name: transfer, envs: [transfer.env]}]
 YAML
