@@ -11,14 +11,7 @@ def _curve(
     network = model.build(config.seed)
     points = [(model.accuracy(network, validation), model.accuracy(network, test))]
     for number in range(config.rounds):
-        model.fit(
-            network,
-            train,
-            epochs=config.epochs,
-            batch_size=config.batch_size,
-            learning_rate=config.learning_rate,
-            seed=seed * 1_000_003 + number,
-        )
+        model.fit_round(network, train, config, seed=seed * 1_000_003 + number)
         points.append((model.accuracy(network, validation), model.accuracy(network, test)))
     return points
 

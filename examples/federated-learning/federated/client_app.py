@@ -26,14 +26,8 @@ def train(message: Message, context: Context) -> Message:
     received = message.content["arrays"].to_numpy_ndarrays()
     network.set_weights(received)
     before = model.accuracy(network, holdout)
-    model.fit(
-        network,
-        samples,
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        seed=model.shuffle_seed(config.seed, number, site),
-    )
+    seed = model.shuffle_seed(config.seed, number, site)
+    model.fit_round(network, samples, config, seed=seed)
     trained = faults.apply(
         str(context.node_config.get("misbehave", "")), received, network.get_weights()
     )

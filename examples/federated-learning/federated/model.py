@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from federated.config import RunConfig
 from federated.data import CLASSES, Samples
 
 HEAD = "head"
@@ -71,6 +72,18 @@ def fit(
         optimizer=keras.optimizers.Adam(learning_rate), loss="sparse_categorical_crossentropy"
     )
     model.fit(samples.images, samples.labels, epochs=epochs, batch_size=batch_size, verbose=0)
+
+
+def fit_round(network: keras.Model, samples: Samples, config: RunConfig, *, seed: int) -> None:
+    """A round's worth of training, at a site or wherever it is compared with one."""
+    fit(
+        network,
+        samples,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        seed=seed,
+    )
 
 
 def accuracy(model: keras.Model, samples: Samples) -> float:

@@ -50,14 +50,8 @@ def federate(config: RunConfig) -> Iterator[float]:
         replies = []
         for site, samples in enumerate(sites):
             network.set_weights(weights)
-            model.fit(
-                network,
-                samples,
-                epochs=config.epochs,
-                batch_size=config.batch_size,
-                learning_rate=config.learning_rate,
-                seed=model.shuffle_seed(config.seed, number, site),
-            )
+            seed = model.shuffle_seed(config.seed, number, site)
+            model.fit_round(network, samples, config, seed=seed)
             replies.append(network.get_weights())
         weights = average(replies, [len(samples) for samples in sites])
         network.set_weights(weights)
