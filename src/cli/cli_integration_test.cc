@@ -134,9 +134,17 @@ TEST_F(CliOnRealServer, PausesResumesAndDeletes) {
   EXPECT_THAT(run({"get", "paused", "-o", "yaml"}).out, HasSubstr("paused: true\n"));
   EXPECT_EQ(run({"resume", "paused"}).code, kExitOk);
   EXPECT_THAT(run({"get", "paused", "-o", "yaml"}).out, HasSubstr("paused: false\n"));
-  const Outcome deleted = run({"delete", "paused", "--yes", "--wait", "--timeout", "30"});
+  const Outcome deleted = run({"delete", "paused", "--yes"});
   EXPECT_EQ(deleted.code, kExitOk) << deleted.err;
   EXPECT_EQ(run({"get", "paused"}).code, kExitNotFound);
+}
+
+// No garbage collector runs here: what it would have to remove first is still there.
+TEST_F(CliOnRealServer, DeleteWaitsForWhatTheClusterOwns) {
+  ASSERT_EQ(run({"create", "owner"}).code, kExitOk);
+  const Outcome waited = run({"delete", "owner", "--yes", "--wait", "--timeout", "1"});
+  EXPECT_EQ(waited.code, kExitTimeout);
+  EXPECT_THAT(run({"get", "owner", "-o", "yaml"}).out, HasSubstr("foregroundDeletion"));
 }
 
 TEST_F(CliOnRealServer, WaitsForTheControllersWord) {

@@ -72,10 +72,11 @@ Status wait_until_gone(HostApi& api, const DeleteFlags& flags) {
     return {};
   }
   if (!done && done.error().code() == Errc::kTimeout) {
-    return fail(Errc::kTimeout,
-                "cluster \"{}\" is still there after {} s: its controller must run to remove it, "
-                "see 'kubectl vk8s doctor {} -n {}'",
-                flags.name, flags.timeout_seconds, flags.name, api.namespace_name());
+    return fail(
+        Errc::kTimeout,
+        "cluster \"{}\" is still there after {} s: its pods have not ended, or its controller has "
+        "not let go of it; see 'kubectl vk8s doctor {} -n {}'",
+        flags.name, flags.timeout_seconds, flags.name, api.namespace_name());
   }
   return done;
 }
@@ -87,6 +88,10 @@ Status run_delete(Session& session, const DeleteFlags& flags) {
   kube::DeleteOptions options;
   // The one that was shown, not another of the same name made meanwhile.
   options.uid = base::get_string(object, "metadata.uid").value_or("");
+  if (flags.wait) {
+    // It goes after what it owns, and after what that owns.
+    options.propagation = kube::DeletePropagation::kForeground;
+  }
   VK8S_TRY(api.remove(kube::resources::kVk8s, api.key_of(flags.name), options));
   if (flags.wait) {
     session.progress(flags.name, "is being deleted");
@@ -106,7 +111,7 @@ void add_delete_command(CLI::App& root, Session& session) {
                       {"kubectl vk8s delete team-a", "kubectl vk8s delete team-a --yes --wait"}});
   add_cluster_argument(*verb, flags->name);
   verb->add_flag("-y,--yes", flags->yes, "Do not ask; needed where there is no terminal");
-  verb->add_flag("--wait", flags->wait, "Until nothing of it is left");
+  verb->add_flag("--wait", flags->wait, "Until its pods and objects have gone; its volumes follow");
   add_timeout_option(*verb, flags->timeout_seconds, "Seconds to wait with --wait");
   add_connection_options(*verb, flags->connection);
   set_action(*verb, session, flags, run_delete);

@@ -200,17 +200,23 @@ Status VirtualCluster::wait_for_phase(const std::string& phase, seconds limit) c
 
 Status VirtualCluster::remove() const {
   const Traces traces = VK8S_TRY(Traces::of(*host_, namespace_, name_));
-  VK8S_TRY(host_->cli({"delete", name_, "-n", namespace_, "--yes", "--wait", "--timeout", "90"}));
-  const std::string selector = "clusterName=" + name_;
+  VK8S_TRY(host_->cli({"delete", name_, "-n", namespace_, "--yes", "--wait", "--timeout", "180"}));
+  const auto objects = [&](const std::string& kinds) {
+    return host_->kubectl()(
+        {"-n", namespace_, "get", kinds, "-l", "clusterName=" + name_, "-o", "name"});
+  };
+  const std::string owned =
+      VK8S_TRY(objects("pods,statefulsets,services,secrets,networkpolicies,deployments,"
+                       "endpointslices"));
+  if (!owned.empty()) {
+    return fail(Errc::kInternal, "delete --wait has left objects of {}: {}", name_, owned);
+  }
   VK8S_TRY(wait_until(
       [&] {
-        const auto left = host_->kubectl()(
-            {"-n", namespace_, "get", "-l", selector, "-o", "name",
-             "pods,statefulsets,services,secrets,persistentvolumeclaims,networkpolicies,"
-             "deployments,endpointslices"});
-        return left ? Answer{left->empty(), *left} : Answer{false, left.error().message()};
+        const auto claims = objects("persistentvolumeclaims");
+        return claims ? Answer{claims->empty(), *claims} : Answer{false, claims.error().message()};
       },
-      seconds(90), "no object is left of " + name_));
+      seconds(90), "no volume is left of " + name_));
   return wait_until(
       [&] {
         const std::vector<std::string> left = traces.left();
