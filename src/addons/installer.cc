@@ -66,7 +66,11 @@ void Installer::take_inventory(Result<Inventory> inventory) {
     return;
   }
   inventory_ = *std::move(inventory);
-  const bool has_begun = inventory_.digest() == plan_->digest;
+  // A change of what is there already takes no more room.
+  const bool has_begun =
+      inventory_.digest() == plan_->digest ||
+      (inventory_.state() == InventoryState::kInstalled && !inventory_.version().empty() &&
+       inventory_.version() == plan_->set->info().version);
   if (has_begun || !options_.precheck) {
     record();
   } else {

@@ -19,9 +19,12 @@ namespace resources = kube::resources;
 class InstallerTest : public ::testing::Test {
  protected:
   void start(const std::string& yaml = testing::kDemo, Precheck precheck = nullptr) {
+    start_plan(testing::plan_of(yaml), std::move(precheck));
+  }
+  void start_plan(std::shared_ptr<const Plan> plan, Precheck precheck) {
     installer_.reset();
     installer_ = std::make_unique<Installer>(
-        site_.timers, site_.client, testing::plan_of(yaml),
+        site_.timers, site_.client, std::move(plan),
         InstallerOptions{.set_name = "demo", .precheck = std::move(precheck)}, Log::silent(),
         [this] { ++changes_; });
     installer_->start();
@@ -100,6 +103,31 @@ TEST_F(InstallerTest, ASuccessorGoesOnFromAnyWrite) {
   EXPECT_EQ(status().phase, InstallPhase::kReady);
   EXPECT_TRUE(status().is_settled);
   EXPECT_EQ(inventory().entries().size(), 7U);
+}
+
+TEST_F(InstallerTest, AsksForNoRoomForAChangeOfWhatIsThere) {
+  int asked = 0;
+  const auto install = [&](const std::string& version, const std::string& setting) {
+    std::string yaml = testing::kDemo;
+    yaml.replace(yaml.find("a: \"1\""), 6, "a: \"" + setting + "\"");
+    auto set = ManifestSet::create(
+        {{.path = "addon.json", .content = R"({"version": ")" + version + "\"}"},
+         {.path = "set.yaml", .content = yaml}});
+    ASSERT_TRUE(set);
+    start_plan(make_plan(std::make_shared<const ManifestSet>(*std::move(set))),
+               [&](const std::function<void(std::vector<std::string>)>& answer) {
+                 ++asked;
+                 answer({});
+               });
+    site_.run_demo();
+    ASSERT_EQ(status().phase, InstallPhase::kReady);
+  };
+  install("1", "1");
+  EXPECT_EQ(asked, 1);
+  install("1", "2");
+  EXPECT_EQ(asked, 1);
+  install("2", "3");
+  EXPECT_EQ(asked, 2);
 }
 
 TEST_F(InstallerTest, DeletesWhatTheNewVersionDropped) {
