@@ -25,8 +25,9 @@
 #   --version KUBERNETES    the node image of another Kubernetes too, as in 1.36 (any number of
 #                           times); what is installed of other versions stays as it is
 #   --addon NAME            build, push and offer an add-on for spec.kubeflow (training) or spec.addons
-#                           (metrics-server, local-path); any number of times; needs --registry-ca;
-#                           others that are installed stay
+#                           (metrics-server, local-path), or NAME=FOLDER: one that addons/prepare.sh
+#                           has made, as of full; any number of times; needs --registry-ca; others that
+#                           are installed stay
 #   --rebuild               build and push the images even if the registry has them
 #   --build-dir DIR         where the C++ programs are (default build/release)
 #
@@ -176,8 +177,8 @@ ensure_images() {
 push_addon() {
   local folder
   folder=$("$REPO/addons/build.sh" "$1" "${BUILD_OPTIONS[@]}" "${PUSH_OPTIONS[@]}" "$PUSH_REGISTRY") || exit 1
-  printf '%s=' "$1"
-  "$REPO/addons/push.sh" "${PUSH_OPTIONS[@]}" --pull-registry "$REGISTRY" "$PUSH_REGISTRY" "$1" "$folder" || exit 1
+  printf '%s=' "${1%%=*}"
+  "$REPO/addons/push.sh" "${PUSH_OPTIONS[@]}" --pull-registry "$REGISTRY" "$PUSH_REGISTRY" "${1%%=*}" "$folder" || exit 1
 }
 
 # Sets ADDON_REFERENCES.
@@ -185,7 +186,7 @@ ensure_addons() {
   local name
   ADDON_REFERENCES=()
   for name in "${ADDONS[@]}"; do
-    ADDON_REFERENCES+=("$(group "add-on $name" push_addon "$name")")
+    ADDON_REFERENCES+=("$(group "add-on ${name%%=*}" push_addon "$name")")
   done
 }
 

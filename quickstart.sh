@@ -10,8 +10,8 @@
 #   --version KUBERNETES   build and install the node image of another Kubernetes too, as in 1.36
 #                          ('kubectl vk8s versions' lists them); its sample is the one created
 #   --addon NAME           offer an add-on for spec.kubeflow (training) or spec.addons (metrics-server,
-#                          local-path); any number of times; building needs the Internet or a filled
-#                          cache
+#                          local-path), or NAME=FOLDER: one that addons/prepare.sh has made; any number of
+#                          times; building needs the Internet or a filled cache
 #   --sample FILE          the Vk8s to create (default config/samples/vk8s-1-37.yaml)
 #   --until PHASE          stop after prerequisites, programs, images, host, operator or cluster
 #   --host-option=OPTION   pass on to 'kubectl vk8s host up', as in --host-option=--name=lab
@@ -129,8 +129,8 @@ push_images() {
 push_addon() {
   local folder options=(--cert-dir "$VK8S_HOST_STATE_DIR/registry-credentials")
   folder=$("$REPO/addons/build.sh" "$1" --build-dir "$BUILD_DIR" "${options[@]}" "${2%:*}:5001") || exit 1
-  printf '%s=' "$1"
-  "$REPO/addons/push.sh" "${options[@]}" --pull-registry "$2" "${2%:*}:5001" "$1" "$folder" || exit 1
+  printf '%s=' "${1%%=*}"
+  "$REPO/addons/push.sh" "${options[@]}" --pull-registry "$2" "${2%:*}:5001" "${1%%=*}" "$folder" || exit 1
 }
 
 # Fixed addresses are those of the pod network that the host's nodes leave alone.
@@ -152,7 +152,7 @@ run_operator() {
     vnode_images+=(--vnode-image "${versions[index]}=${images[index + 2]}")
   done
   for name in "${ADDONS[@]}"; do
-    addons+=(--addon "$(group "add-on $name" push_addon "$name" "$registry")")
+    addons+=(--addon "$(group "add-on ${name%%=*}" push_addon "$name" "$registry")")
   done
   "$REPO/scripts/deploy.sh" --controller-image "${images[0]}" "${vnode_images[@]}" "${addons[@]}" \
     --registry-mirror "https://$registry" --registry-ca "$VK8S_HOST_STATE_DIR/pki/ca.crt"

@@ -4,6 +4,7 @@
 # what image of the registry stands for which of upstream's.
 #
 #   addons/build.sh NAME [OPTION...] REGISTRY     options and REGISTRY as of images/push.sh
+#   addons/build.sh NAME=FOLDER ...               prints FOLDER, which addons/prepare.sh has made
 #   addons/build.sh --list                        the NAMEs
 #   addons/build.sh --print-images NAME           its images, as images/build.sh calls them
 #
@@ -124,10 +125,18 @@ build() {
   printf '%s\n' "$into"
 }
 
+# check_set NAME FOLDER
+check_set() {
+  [[ $1 =~ ^[a-z0-9]([a-z0-9-]*[a-z0-9])?$ ]] ||
+    die "'$1' is no name of an add-on" "use small letters, digits and -"
+  [[ -f $2/addon.json && -f $2/images.lock.json ]] ||
+    die "$2 has no addon.json and images.lock.json" "give the folder that addons/prepare.sh printed"
+}
+
 # choose NAME: sets NAME.
 choose() {
   [[ $1 =~ ^[a-z0-9-]+$ && -f $REPO/addons/$1/components ]] ||
-    die "'$1' is no add-on" "use one of: $(list | xargs)"
+    die "'$1' is no add-on" "use one of: $(list | xargs); or NAME=FOLDER, with a folder of addons/prepare.sh"
   NAME=$1
 }
 
@@ -136,6 +145,7 @@ main() {
     -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 && return ;;
     --list) list && return ;;
     --print-images) choose "${2:-}" && images_of && return ;;
+    *=*) check_set "${1%%=*}" "${1#*=}" && realpath "${1#*=}" && return ;;
   esac
   choose "${1:-}"
   shift

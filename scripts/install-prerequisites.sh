@@ -15,7 +15,7 @@ PACKAGES=(
   # compilers and tools
   binutils ca-certificates ccache clang-format cmake curl g++ gcovr git make ninja-build pkg-config shellcheck
   # libraries of the C++ programs
-  libboost-json1.81-dev libboost1.81-dev libcli11-dev libcurl4-openssl-dev libexpected-dev
+  libboost-json1.81-dev libboost1.81-dev libcli11-dev libcrypt-dev libcurl4-openssl-dev libexpected-dev
   libfmt-dev libmnl-dev libsimdjson-dev libspdlog-dev libsqlite3-dev libssl-dev libyaml-cpp-dev
   prometheus-cpp-dev zlib1g-dev
   # their tests

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "controller/addon_command.h"
 #include "controller/generate_command.h"
 #include "controller/program_flags.h"
 
@@ -13,12 +14,7 @@ int complain(const vk8s::Result<T>& result) {
   return 2;
 }
 
-int generate(const std::string& what, const std::string& folder) {
-  if (!folder.empty()) {
-    const auto written = vk8s::controller::generate_into(folder, what);
-    return written ? 0 : complain(written);
-  }
-  const auto text = vk8s::controller::generate(what);
+int print(const vk8s::Result<std::string>& text) {
   if (!text) {
     return complain(text);
   }
@@ -33,6 +29,7 @@ int main(int argc, char** argv) {
   LogLevel level = LogLevel::kInfo;
   std::string what;
   std::string folder;
+  std::string set;
 
   CLI::App app{"Makes of each Vk8s resource a virtual Kubernetes cluster.", "vk8s-controller"};
   vk8s::controller::add_flags(app, flags);
@@ -42,15 +39,21 @@ int main(int argc, char** argv) {
                                                                   {"info", LogLevel::kInfo},
                                                                   {"warning", LogLevel::kWarning},
                                                                   {"error", LogLevel::kError}}));
-  CLI::App* print =
+  CLI::App* generator =
       app.add_subcommand("generate", "print a manifest, or write config/ and charts/");
-  print->add_option("what", what,
-                    "crd, rbac, manager, ip-manager, chart, api or openapi; nothing: all");
-  print->add_option("--into", folder, "write the files below this folder, the repository's root");
+  generator->add_option("what", what,
+                        "crd, rbac, manager, ip-manager, chart, api or openapi; nothing: all");
+  generator->add_option("--into", folder, "write the files below this folder, the repository");
+  CLI::App* images = app.add_subcommand("addon-images", "list the images of a manifest set");
+  images->add_option("set", set, "its folder, or a file: .yaml, .yaml.gz, .tar, .tar.gz")
+      ->required();
   CLI11_PARSE(app, argc, argv);
 
-  if (print->parsed()) {
-    return generate(what, folder);
+  if (generator->parsed()) {
+    return print(vk8s::controller::generate_to(folder, what));
+  }
+  if (images->parsed()) {
+    return print(vk8s::controller::list_addon_images(set));
   }
   const auto options = vk8s::controller::check_flags(std::move(flags));
   return options ? run(*options, vk8s::Log::to_stderr("controller", level)) : complain(options);

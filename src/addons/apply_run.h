@@ -72,7 +72,7 @@ class ApplyRun {
     Timers::TimePoint applied_at;
   };
 
-  const Manifest& manifest(std::size_t item) const { return plan_->manifests()[item]; }
+  const Manifest& manifest(std::size_t item) const { return plan_->manifest(item); }
   void wake();
   void pump();
   void look_at(std::size_t item);

@@ -11,16 +11,20 @@
 #include "addons/image_lock.h"
 #include "addons/image_reference.h"
 #include "addons/labels.h"
+#include "addons/login.h"
 #include "addons/test_set.h"
+#include "sys/file.h"
 
 namespace vk8s::addons {
 namespace {
 
 using ::testing::Contains;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::item_of;
 using testing::needs_of;
 using ::testing::Not;
+using ::testing::UnorderedElementsAre;
 
 class KubeflowSetTest : public ::testing::Test {
  protected:
@@ -131,6 +135,27 @@ TEST_F(KubeflowSetTest, ImagesCanBeLockedCompletely) {
   }
   EXPECT_THAT(doubtful, Contains("ghcr.io/kubeflow/kfp-launcher:2.16.0"));
   EXPECT_THAT(doubtful, Contains("quay.io/jetstack/cert-manager-acmesolver:v1.19.4"));
+}
+
+TEST_F(KubeflowSetTest, FirstUserHasAPlace) {
+  auto files = read_manifest_archive(std::getenv("VK8S_KUBEFLOW_MANIFESTS"), "");
+  ASSERT_TRUE(files);
+  auto info = sys::read_file(std::string(VK8S_SOURCE_DIR) + "/addons/full/addon.json");
+  ASSERT_TRUE(info) << info.error().message();
+  files->push_back({.path = "addon.json", .content = *std::move(info)});
+  auto set = ManifestSet::create(*std::move(files));
+  ASSERT_TRUE(set) << set.error().message();
+  const auto plan = make_plan(std::make_shared<const ManifestSet>(*std::move(set)));
+  const auto own = with_login(*plan, {"kim@site.example", "$2b$12$hash", "key"});
+  std::vector<std::string> changed;
+  for (const auto& [item, manifest] : own->own) {
+    changed.push_back(manifest.id.kind + " " + manifest.id.name);
+    EXPECT_THAT(base::to_string(manifest.object), Not(HasSubstr("user@example.com")));
+  }
+  EXPECT_THAT(changed, UnorderedElementsAre(
+                           "ConfigMap dex", "Deployment dex", "Deployment oauth2-proxy",
+                           "Secret dex-oidc-client", "Secret dex-passwords",
+                           "Secret oauth2-proxy-h675gf55ht", "Profile kubeflow-user-example-com"));
 }
 
 TEST_F(KubeflowSetTest, RequestsAddUp) {

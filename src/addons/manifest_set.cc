@@ -195,7 +195,8 @@ Result<AddonInfo> parse_info(std::string_view text) {
   const Json document = VK8S_TRY_CONTEXT(base::parse_json(text, 65536), "{}", kInfoFile);
   AddonInfo info{.version = base::printable(text_at(document, "version"), 64),
                  .min_kubernetes = base::printable(text_at(document, "kubernetes.min"), 16),
-                 .max_kubernetes = base::printable(text_at(document, "kubernetes.max"), 16)};
+                 .max_kubernetes = base::printable(text_at(document, "kubernetes.max"), 16),
+                 .login = VK8S_TRY_CONTEXT(parse_login(document), "{}", kInfoFile)};
   return info;
 }
 
@@ -222,6 +223,9 @@ Result<ManifestSet> ManifestSet::create(std::vector<ManifestFile> files,
   set.manifests_ = VK8S_TRY(reader.finish());
   if (set.manifests_.empty()) {
     return fail(Errc::kInvalidArgument, "no object is in the manifests");
+  }
+  if (set.info_.login) {
+    VK8S_TRY(check_login(*set.info_.login, set));
   }
   return set;
 }

@@ -3,11 +3,13 @@
 // seconds. Bytes of others.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "addons/kinds.h"
+#include "addons/login.h"
 #include "addons/manifest_files.h"
 #include "addons/object_id.h"
 #include "base/error.h"
@@ -27,11 +29,12 @@ struct Manifest {
 };
 
 // addon.json, where the set has one: {"version": "26.03", "kubernetes": {"min": "1.29",
-// "max": "1.34"}}.
+// "max": "1.34"}, "login": ...}.
 struct AddonInfo {
   std::string version;
   std::string min_kubernetes;  // "" = any
   std::string max_kubernetes;
+  std::shared_ptr<const LoginInfo> login;  // null: nobody logs in to it (login.h)
 };
 
 struct ManifestLimits {

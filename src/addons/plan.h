@@ -2,6 +2,7 @@
 // Pure; the README says which needs there are and why.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,8 +38,15 @@ struct Plan {
   std::vector<std::size_t> order;         // who goes first of those that can
   std::vector<kube::ObjectKey> services;  // all whose endpoints somebody needs
   std::vector<DroppedNeed> dropped;
+  // What one cluster has in the place of the set's objects, under the same identities.
+  std::map<std::size_t, Manifest> own;
 
+  // The set's: for who asks no more than which objects there are.
   const std::vector<Manifest>& manifests() const { return set->manifests(); }
+  const Manifest& manifest(std::size_t item) const {
+    const auto at = own.find(item);
+    return at == own.end() ? manifests()[item] : at->second;
+  }
 };
 
 std::shared_ptr<const Plan> make_plan(std::shared_ptr<const ManifestSet> set);

@@ -65,8 +65,8 @@ void AddonKeeper::post(std::function<void()> work) {
 
 std::optional<kube::ClientConfig> AddonKeeper::config_of(const Key& key) const {
   const std::lock_guard lock(mutex_);
-  const auto found = configs_.find(key);
-  return found == configs_.end() ? std::nullopt : std::optional(found->second);
+  const auto found = identities_.find(key);
+  return found == identities_.end() ? std::nullopt : std::optional(found->second.config);
 }
 
 bool AddonKeeper::has_identity(const Key& key) const { return config_of(key).has_value(); }
@@ -77,19 +77,89 @@ Status AddonKeeper::adopt(const Cluster& cluster) {
   subject.organizations = {std::string(kAdministrators)};
   kube::ClientConfig config = VK8S_TRY_CONTEXT(inner_client_config(cluster, subject),
                                                "identity for the add-ons of {}", cluster.name());
+  const pki::DerivedKey login_key = pki::derive_key(cluster.pki.at("ca.key"), "logins of add-ons");
   const std::lock_guard lock(mutex_);
-  configs_.insert_or_assign(key_of(cluster), std::move(config));
+  identities_.insert_or_assign(key_of(cluster),
+                               Identity{std::move(config), {login_key.begin(), login_key.end()}});
   return {};
 }
 
-AddonsReport AddonKeeper::ensure(const api::Vk8s& vk8s, bool can_work) {
+bool AddonKeeper::wants_login(const api::Vk8s& vk8s) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = logins_.find({vk8s.metadata.namespace_name, vk8s.metadata.name});
+  return at != logins_.end() && !at->second.email.empty() && vk8s.spec.kubeflow &&
+         vk8s.spec.kubeflow->profile == at->second.profile;
+}
+
+std::optional<AddonUser> AddonKeeper::user_of(const Key& key, const std::string& email,
+                                              const AddonLogin& login) {
+  AddonUser out{.login = {.email = email, .password_hash = "", .key = ""},
+                .source = login.source,
+                .trouble = login.trouble};
+  {
+    const std::lock_guard lock(mutex_);
+    const auto identity = identities_.find(key);
+    if (identity == identities_.end()) {
+      return std::nullopt;
+    }
+    out.login.key = identity->second.login_key;
+  }
+  if (!email.empty() && !addons::is_email_address(email)) {
+    out.trouble = fmt::format(
+        "spec.kubeflow.email \"{}\": write an address of letters, digits and . _ % + -, such as "
+        "user@example.com",
+        base::printable(email, 64));
+  }
+  if (!out.trouble.empty()) {
+    return out;
+  }
+  if (auto hash = hash_of(key, out.login.key, login.password)) {
+    out.login.password_hash = *std::move(hash);
+  } else {
+    out.trouble = fmt::format("{}: {}", login.source, hash.error().message());
+  }
+  return out;
+}
+
+// The same for the same password: a salt of its own for each cluster and password, which
+// tells nothing of either.
+Result<std::string> AddonKeeper::hash_of(const Key& key, const std::string& login_key,
+                                         const std::string& password) {
+  const pki::DerivedKey digest = pki::derive_key(login_key, "password " + password);
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto at = hashed_.find(key); at != hashed_.end() && at->second.password == digest) {
+      return at->second.hash;
+    }
+  }
+  const pki::DerivedKey bytes = pki::derive_key(login_key, "salt " + password);
+  pki::BcryptSalt salt{};
+  std::copy_n(bytes.begin(), salt.size(), salt.begin());
+  std::string hash = VK8S_TRY(pki::bcrypt(password, salt));
+  const std::lock_guard lock(mutex_);
+  hashed_.insert_or_assign(key, Hashed{digest, hash});
+  return hash;
+}
+
+AddonsReport AddonKeeper::ensure(const api::Vk8s& vk8s, bool can_work,
+                                 const std::optional<AddonLogin>& login) {
   const Key key{vk8s.metadata.namespace_name, vk8s.metadata.name};
   std::vector<AddonWish> wishes = wishes_of(vk8s);
+  if (login && vk8s.spec.kubeflow) {
+    const auto wish = std::find_if(wishes.begin(), wishes.end(), [](const AddonWish& each) {
+      return each.set_name == kKubeflowSet;
+    });
+    wish->user = user_of(key, vk8s.spec.kubeflow->email, *login);
+  }
   Told told;
+  std::optional<KubeflowLogin> known_login;
   {
     const std::lock_guard lock(mutex_);
     if (const auto at = told_.find(key); at != told_.end()) {
       told = at->second;
+    }
+    if (const auto at = logins_.find(key); at != logins_.end()) {
+      known_login = at->second;
     }
   }
   AddonsReport out;
@@ -102,6 +172,11 @@ AddonsReport AddonKeeper::ensure(const api::Vk8s& vk8s, bool can_work) {
     room -= is_listed ? 0 : 1;
     const auto at = told.find(wish.set_name);
     api::AddonStatus status = at != told.end() ? at->second : wish.known;
+    if (at != told.end() && wish.set_name == kKubeflowSet && is_ready(status) && known_login &&
+        known_login->profile == wish.addon) {
+      const std::string words = base::printable(describe_login(wish, known_login->email));
+      status.message += (status.message.empty() || words.empty() ? "" : "; ") + words;
+    }
     if (!wish.is_recorded || (is_removed(status) && !wish.addon.empty())) {
       status = begun_status(wish);
     }
@@ -118,7 +193,8 @@ AddonsReport AddonKeeper::ensure(const api::Vk8s& vk8s, bool can_work) {
 void AddonKeeper::forget(const Key& key) {
   {
     const std::lock_guard lock(mutex_);
-    configs_.erase(key);
+    identities_.erase(key);
+    hashed_.erase(key);
     told_.erase(key);
   }
   post([this, key] { drop(key); });
@@ -142,6 +218,7 @@ void AddonKeeper::drop(const Key& key) {
     entries_.erase(at);
   }
   const std::lock_guard lock(mutex_);
+  logins_.erase(key);
   told_.erase(key);
 }
 
@@ -190,18 +267,59 @@ AddonSite::Jobs AddonKeeper::jobs_of(const Key& key, Entry& entry) {
     }
     const AddonSets::Found found = parts_.sets.find(wish.addon);
     if (!found.trouble.empty()) {
-      tell_trouble(key, entry, wish, found);
+      tell_trouble(key, entry, wish, found.trouble, found.is_passing);
     } else if (found.plan) {
       plans.push_back(found.plan);
       if (const auto objection = objection_to(wish, found.plan->set->info())) {
         tell_blocked(key, entry, wish, *objection);
-      } else {
-        out.emplace(wish.set_name, found.plan);
+      } else if (auto plan = plan_for(key, entry, wish, found.plan)) {
+        out.emplace(wish.set_name, std::move(plan));
       }
     }
   }
+  if (std::find(plans.begin(), plans.end(), entry.own.shared) == plans.end()) {
+    entry.own = {};
+  }
   entry.plans = std::move(plans);
   return out;
+}
+
+// As this cluster is to have it; null while its first user is not known.
+std::shared_ptr<const addons::Plan> AddonKeeper::plan_for(
+    const Key& key, Entry& entry, const AddonWish& wish,
+    const std::shared_ptr<const addons::Plan>& plan) {
+  const addons::AddonInfo& info = plan->set->info();
+  if (wish.set_name == kKubeflowSet) {
+    note_login(key, {wish.addon, info.login ? info.login->email : ""});
+  }
+  if (!info.login) {
+    return plan;
+  }
+  if (!wish.user) {
+    return nullptr;
+  }
+  if (!wish.user->trouble.empty()) {
+    tell_trouble(key, entry, wish, wish.user->trouble, last_of(key, wish).version == info.version);
+    return nullptr;
+  }
+  if (entry.own.shared != plan || !(entry.own.login == wish.user->login)) {
+    entry.own = {plan, wish.user->login, addons::with_login(*plan, wish.user->login)};
+  }
+  return entry.own.plan;
+}
+
+// The next reconcile reads the password, or says that none is used.
+void AddonKeeper::note_login(const Key& key, KubeflowLogin login) {
+  bool is_wanted = false;
+  {
+    const std::lock_guard lock(mutex_);
+    KubeflowLogin& known = logins_[key];
+    is_wanted = !login.email.empty() && !(known == login);
+    known = std::move(login);
+  }
+  if (is_wanted) {
+    parts_.wake(key);
+  }
 }
 
 void AddonKeeper::pump() {
@@ -342,15 +460,15 @@ void AddonKeeper::tell_blocked(const Key& key, Entry& entry, const AddonWish& wi
   tell(key, entry, wish.set_name, status_in(addons::InstallPhase::kBlocked, wish, message));
 }
 
-// A registry that is away takes nothing from what is ready.
+// A registry or a Secret that is away takes nothing from what is ready.
 void AddonKeeper::tell_trouble(const Key& key, Entry& entry, const AddonWish& wish,
-                               const AddonSets::Found& found) {
+                               const std::string& trouble, bool is_passing) {
   api::AddonStatus last = last_of(key, wish);
-  if (!found.is_passing || !is_ready(last)) {
-    tell_blocked(key, entry, wish, found.trouble);
+  if (!is_passing || !is_ready(last)) {
+    tell_blocked(key, entry, wish, trouble);
     return;
   }
-  last.message = base::printable("it is not looked after for now: " + found.trouble);
+  last.message = base::printable("it is not looked after for now: " + trouble);
   tell(key, entry, wish.set_name, std::move(last));
 }
 

@@ -16,6 +16,7 @@
 #include "controller/addon_site.h"
 #include "controller/addon_wish.h"
 #include "controller/addons.h"
+#include "pki/password_hash.h"
 
 namespace vk8s::controller {
 
@@ -49,18 +50,42 @@ class AddonKeeper final : public Addons {
 
   bool has_identity(const kube::ObjectKey& cluster) const override;
   Status adopt(const Cluster& cluster) override;
-  AddonsReport ensure(const api::Vk8s& vk8s, bool can_work) override;
+  bool wants_login(const api::Vk8s& vk8s) const override;
+  AddonsReport ensure(const api::Vk8s& vk8s, bool can_work,
+                      const std::optional<AddonLogin>& login) override;
   void forget(const kube::ObjectKey& cluster) override;
 
  private:
   using Key = kube::ObjectKey;
   using Told = std::map<std::string, api::AddonStatus>;  // by the set's name
 
+  struct Identity {
+    kube::ClientConfig config;
+    std::string login_key;  // of addons::Login
+  };
+  // Of the Kubeflow that a cluster asks for.
+  struct KubeflowLogin {
+    std::string profile;
+    std::string email;  // of the set's first user; "" = it has no login
+    bool operator==(const KubeflowLogin&) const = default;
+  };
+  struct Hashed {
+    pki::DerivedKey password;  // by which it is known again
+    std::string hash;
+  };
+  // A shared plan with the cluster's login.
+  struct OwnPlan {
+    std::shared_ptr<const addons::Plan> shared;
+    addons::Login login;
+    std::shared_ptr<const addons::Plan> plan;
+  };
+
   struct Entry {
     std::vector<AddonWish> wishes;
     bool can_work = false;
     // Also of what cannot be begun: else each look would read it out of the registry anew.
     std::vector<std::shared_ptr<const addons::Plan>> plans;
+    OwnPlan own;
     AddonSite::Jobs jobs;
     std::unique_ptr<AddonSite> site;  // while it is worked on
     bool is_waiting = false;
@@ -80,6 +105,13 @@ class AddonKeeper final : public Addons {
   void update_all();
   void update(const Key& key, Entry& entry);
   AddonSite::Jobs jobs_of(const Key& key, Entry& entry);
+  std::shared_ptr<const addons::Plan> plan_for(const Key& key, Entry& entry, const AddonWish& wish,
+                                               const std::shared_ptr<const addons::Plan>& plan);
+  void note_login(const Key& key, KubeflowLogin login);
+  std::optional<AddonUser> user_of(const Key& key, const std::string& email,
+                                   const AddonLogin& login);
+  Result<std::string> hash_of(const Key& key, const std::string& login_key,
+                              const std::string& password);
   void pump();
   void open(const Key& key, Entry& entry);
   void close(const Key& key, Entry& entry);
@@ -91,8 +123,8 @@ class AddonKeeper final : public Addons {
   void tell(const Key& key, Entry& entry, const std::string& set_name, api::AddonStatus status);
   void tell_blocked(const Key& key, Entry& entry, const AddonWish& wish,
                     const std::string& message);
-  void tell_trouble(const Key& key, Entry& entry, const AddonWish& wish,
-                    const AddonSets::Found& found);
+  void tell_trouble(const Key& key, Entry& entry, const AddonWish& wish, const std::string& trouble,
+                    bool is_passing);
   api::AddonStatus last_of(const Key& key, const AddonWish& wish) const;
   bool only_makes_sure(const Key& key, const Entry& entry, const std::string& set_name) const;
   std::optional<kube::ClientConfig> config_of(const Key& key) const;
@@ -108,7 +140,9 @@ class AddonKeeper final : public Addons {
 
   mutable std::mutex mutex_;
   // Guarded by mutex_.
-  std::map<Key, kube::ClientConfig> configs_;
+  std::map<Key, Identity> identities_;
+  std::map<Key, KubeflowLogin> logins_;
+  std::map<Key, Hashed> hashed_;
   std::map<Key, Told> told_;
 };
 

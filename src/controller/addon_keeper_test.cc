@@ -13,6 +13,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 namespace resources = kube::resources;
 
 class FakeSets final : public AddonSets {
@@ -85,7 +86,7 @@ status: {allocatable: {cpu: "4", memory: 8Gi, pods: "110"}}
 
   // A reconcile, and what follows from it at once.
   AddonsReport ensure(bool can_work = true) {
-    AddonsReport report = keeper_->ensure(wanted_, can_work);
+    AddonsReport report = keeper_->ensure(wanted_, can_work, login_);
     wanted_.status.kubeflow = report.kubeflow;
     wanted_.status.addons = report.addons;
     site_.settle();
@@ -108,20 +109,21 @@ status: {allocatable: {cpu: "4", memory: 8Gi, pods: "110"}}
     ASSERT_EQ(phase(), "Ready");
   }
 
-  const api::FileSet pki_ = api::create_cluster_pki("demo").value();
+  api::FileSet pki_ = api::create_cluster_pki("demo").value();
   addons::testing::FakeSite site_;
   FakeSets sets_;
   int connections_ = 0;
   int woken_ = 0;
   bool is_reachable_ = true;
+  std::optional<AddonLogin> login_;
   api::Vk8s wanted_ = vk8s();
   std::unique_ptr<AddonKeeper> keeper_;
 };
 
 TEST_F(AddonKeeperTest, BeginsNothingBeforeTheStatusNamesIt) {
-  EXPECT_EQ(keeper_->ensure(wanted_, true).kubeflow->phase, "Pending");
+  EXPECT_EQ(keeper_->ensure(wanted_, true, login_).kubeflow->phase, "Pending");
   site_.settle();
-  EXPECT_EQ(keeper_->ensure(wanted_, true).kubeflow->phase, "Pending");
+  EXPECT_EQ(keeper_->ensure(wanted_, true, login_).kubeflow->phase, "Pending");
   site_.settle();
   EXPECT_EQ(connections_, 0);
   ensure();
@@ -193,7 +195,7 @@ TEST_F(AddonKeeperTest, TellsNothingOfBeforeWhereItIsWantedAgain) {
   site_.timers.advance(minutes(3));
   ASSERT_EQ(phase(), "Removed");
   wanted_.spec.kubeflow.emplace();
-  const AddonsReport report = keeper_->ensure(wanted_, false);
+  const AddonsReport report = keeper_->ensure(wanted_, false, login_);
   EXPECT_EQ(report.kubeflow->phase, "Pending");
   EXPECT_EQ(report.kubeflow->progress, 0);
 }
@@ -204,7 +206,7 @@ TEST_F(AddonKeeperTest, ListsNoMoreAddOnsThanAStatusTakes) {
     wanted_.status.addons.push_back({fmt::format("old-{}", i), "Removing", "", "", 0, {}});
   }
   wanted_.spec.addons = {{"a", ""}, {"b", ""}};
-  EXPECT_EQ(keeper_->ensure(wanted_, false).addons.size(), 32U);
+  EXPECT_EQ(keeper_->ensure(wanted_, false, login_).addons.size(), 32U);
 }
 
 TEST_F(AddonKeeperTest, GoesOnWhenTheSetCanBeHad) {
@@ -345,7 +347,7 @@ TEST_F(AddonKeeperTest, WorksOnAFewClustersAtATime) {
   ASSERT_EQ(connections_, 1);
   api::Vk8s other = wanted_;
   other.metadata.name = "other";
-  keeper_->ensure(other, true);
+  keeper_->ensure(other, true, login_);
   site_.settle();
   EXPECT_EQ(connections_, 1) << "it waits for its turn";
   site_.timers.advance(minutes(10));
@@ -372,6 +374,162 @@ TEST_F(AddonKeeperTest, DropsAClusterThatIsForgotten) {
   site_.timers.advance(minutes(20));
   EXPECT_THAT(site_.writes(), IsEmpty());
   EXPECT_FALSE(keeper_->has_identity(kDemo));
+}
+
+// A set whose first user is user@example.com.
+const std::string kSet = std::string(addons::testing::kDemo) + R"(
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: passwords, namespace: demo}
+stringData: {HASH: "$2y$12$example"}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: users, namespace: demo}
+data: {first: user@example.com}
+)";
+constexpr const char* kInfo = R"({"version": "v2.0.0", "login": {"email": "user@example.com",
+    "passwordHash": {"namespace": "demo", "name": "passwords", "key": "HASH"}}})";
+
+class AddonUserTest : public AddonKeeperTest {
+ protected:
+  AddonUserTest() { sets_.put("training", kSet, kInfo); }
+  void give(const std::string& password) {
+    login_ = AddonLogin{password, "Secret mine (key password)", ""};
+  }
+  std::string hash() const {
+    const Json* secret = site_.client.peek(resources::kSecret, {"demo", "passwords"});
+    return secret == nullptr
+               ? std::string()
+               : pki::base64_decode(addons::text_at(*secret, "data.HASH")).value_or("");
+  }
+  std::string first_user() const {
+    return addons::text_at(*site_.client.peek(resources::kConfigMap, {"demo", "users"}),
+                           "data.first");
+  }
+};
+
+TEST_F(AddonUserTest, WaitsForAPassword) {
+  EXPECT_FALSE(keeper_->wants_login(wanted_));
+  ensure();
+  ensure();
+  EXPECT_TRUE(keeper_->wants_login(wanted_));
+  EXPECT_EQ(woken_, 1) << "the next reconcile brings it";
+  EXPECT_EQ(phase(), "Pending");
+  EXPECT_EQ(connections_, 0);
+  give("correct horse");
+  install();
+  EXPECT_EQ(ensure().kubeflow->message,
+            "log in as user@example.com with the password in Secret mine (key password)");
+  EXPECT_THAT(hash(), testing::StartsWith("$2b$12$"));
+  EXPECT_EQ(first_user(), "user@example.com");
+  for (const kube::FakeRequest& request : site_.client.requests()) {
+    EXPECT_THAT(base::to_string(request.body), Not(HasSubstr("correct horse")));
+  }
+}
+
+TEST_F(AddonUserTest, PutsTheAddressOfTheSpec) {
+  wanted_.spec.kubeflow->email = "kim@site.example";
+  give("correct horse");
+  install();
+  EXPECT_EQ(first_user(), "kim@site.example");
+  EXPECT_THAT(ensure().kubeflow->message, HasSubstr("log in as kim@site.example"));
+}
+
+TEST_F(AddonUserTest, SaysWhyNobodyCouldLogIn) {
+  login_ = AddonLogin{"", "Secret mine (key password)", "there is no such Secret"};
+  EXPECT_EQ(message(), "there is no such Secret");
+  EXPECT_EQ(phase(), "Blocked");
+  give(std::string(73, 'x'));
+  EXPECT_THAT(message(), HasSubstr("Secret mine (key password): "));
+  give("correct horse");
+  wanted_.spec.kubeflow->email = "a: b@site.example";
+  EXPECT_THAT(message(), HasSubstr("spec.kubeflow.email \"a: b@site.example\": write an address"));
+  EXPECT_EQ(phase(), "Blocked");
+  EXPECT_EQ(connections_, 0);
+  wanted_.spec.kubeflow->email = "kim@site.example";
+  install();
+}
+
+TEST_F(AddonUserTest, KeepsWhatIsReadyReadyWhenTheSecretHasGone) {
+  give("correct horse");
+  install();
+  login_->trouble = "there is no such Secret";
+  EXPECT_THAT(message(), HasSubstr("not looked after for now: there is no such Secret"));
+  EXPECT_EQ(phase(), "Ready");
+}
+
+TEST_F(AddonUserTest, TakesNoOtherProfileThatIsReadyForTheOneWithoutAUser) {
+  sets_.put("full", kSet, kInfo);
+  sets_.put("training", addons::testing::kDemo, R"({"version": "v1.0.0"})");
+  install();
+  wanted_.spec.kubeflow->profile = "full";
+  EXPECT_EQ(phase(), "Ready") << "it was a moment ago";
+  login_ = AddonLogin{"", "Secret mine (key password)", "there is no such Secret"};
+  message();
+  EXPECT_EQ(phase(), "Blocked");
+  give("correct horse");
+  message();
+  site_.run_demo();
+  message();
+  EXPECT_EQ(ensure().kubeflow->version, "v2.0.0");
+  wanted_.spec.kubeflow->profile = "training";
+  EXPECT_FALSE(keeper_->wants_login(wanted_)) << "and no password is made for it";
+}
+
+TEST_F(AddonUserTest, IsOfKubeflowAlone) {
+  sets_.put("shop", kSet, kInfo);
+  wanted_.spec.kubeflow.reset();
+  wanted_.spec.addons = {{"shop", ""}};
+  ensure();
+  ensure();
+  EXPECT_EQ(ensure().addons.at(0).phase, "Blocked");
+  EXPECT_THAT(ensure().addons.at(0).message, HasSubstr("only spec.kubeflow gives one"));
+}
+
+TEST_F(AddonUserTest, BringsANewPasswordInAndTheSameOneOnlyOnce) {
+  give("correct horse");
+  install();
+  const std::string first = hash();
+  make({});
+  login_.reset();
+  site_.client.clear_requests();
+  EXPECT_EQ(phase(), "Ready") << "a new leader, who has not read the Secret yet";
+  give("correct horse");
+  EXPECT_EQ(phase(), "Ready");
+  site_.timers.advance(seconds(1));
+  EXPECT_THAT(site_.writes(), IsEmpty());
+  give("battery staple");
+  ensure();
+  site_.timers.advance(seconds(1));
+  EXPECT_NE(hash(), first);
+  EXPECT_EQ(phase(), "Ready");
+}
+
+TEST_F(AddonUserTest, AnotherClusterHasAnotherHashOfTheSamePassword) {
+  give("correct horse");
+  install();
+  const std::string first = hash();
+  const kube::Call removal = site_.client.remove(resources::kSecret, {"demo", "passwords"}, {},
+                                                 [](const Result<Json>&) {});
+  wanted_.metadata.name = "other";
+  pki_ = api::create_cluster_pki("other").value();
+  make({});
+  message();
+  EXPECT_THAT(hash(), testing::StartsWith("$2b$12$"));
+  EXPECT_NE(hash(), first);
+}
+
+TEST_F(AddonKeeperTest, SaysThatNobodyReadsTheFieldsOfALogin) {
+  wanted_.spec.kubeflow->password_secret = "mine";
+  install();
+  EXPECT_FALSE(keeper_->wants_login(wanted_));
+  EXPECT_EQ(ensure().kubeflow->message,
+            "spec.kubeflow.email and passwordSecretRef are not used: profile training has no "
+            "login; remove them");
+  wanted_.spec.kubeflow->password_secret.clear();
+  EXPECT_EQ(message(), "");
 }
 
 TEST(AddonWish, KnowsVersionsByTheirParts) {

@@ -58,6 +58,8 @@ std::vector<AddonWish> wishes_of(const api::Vk8s& vk8s) {
     if (vk8s.spec.kubeflow) {
       wish.addon = vk8s.spec.kubeflow->profile;
       wish.version = vk8s.spec.kubeflow->version;
+      wish.names_user =
+          !vk8s.spec.kubeflow->email.empty() || !vk8s.spec.kubeflow->password_secret.empty();
     }
     out.push_back(std::move(wish));
   }
@@ -80,6 +82,21 @@ std::vector<AddonWish> wishes_of(const api::Vk8s& vk8s) {
   std::sort(out.begin(), out.end(),
             [](const auto& a, const auto& b) { return a.set_name < b.set_name; });
   return out;
+}
+
+std::string describe_login(const AddonWish& wish, const std::string& email) {
+  if (!email.empty() && wish.user && wish.user->trouble.empty()) {
+    const std::string& wanted = wish.user->login.email;
+    return fmt::format("log in as {} with the password in {}", wanted.empty() ? email : wanted,
+                       wish.user->source);
+  }
+  // Nobody is to believe that one was made.
+  if (email.empty() && wish.names_user) {
+    return fmt::format(
+        "{}.email and passwordSecretRef are not used: profile {} has no login; remove them",
+        wish.field, wish.addon);
+  }
+  return {};
 }
 
 bool is_version(std::string_view wanted, std::string_view actual) {
@@ -117,6 +134,12 @@ std::optional<std::string> objection_to(const AddonWish& wish, const addons::Add
     return fmt::format("{}.version \"{}\": this installation has \"{}\"; write that, or none",
                        wish.field, base::printable(wish.version, 64),
                        base::printable(info.version, 64));
+  }
+  if (info.login && wish.set_name != kKubeflowSet) {
+    return fmt::format(
+        "{}: {} has a login, and only spec.kubeflow gives one: the administrator removes \"login\" "
+        "from its addon.json",
+        wish.field, wish.addon);
   }
   const auto runs = minor_version(wish.kubernetes);
   const auto least = minor_version(info.min_kubernetes);

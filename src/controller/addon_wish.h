@@ -15,6 +15,14 @@ namespace vk8s::controller {
 // The set's name inside, whichever profile it is of.
 inline constexpr std::string_view kKubeflowSet = "kubeflow";
 
+// Who logs in first, of a set with a login.
+struct AddonUser {
+  addons::Login login;
+  std::string source;   // of the password, for who wants to log in
+  std::string trouble;  // why there is no login, and what to do; "" = there is one
+  bool operator==(const AddonUser&) const = default;
+};
+
 struct AddonWish {
   std::string set_name;
   std::string field;       // of the Vk8s, that asks for it: "spec.kubeflow"
@@ -23,7 +31,9 @@ struct AddonWish {
   std::string kubernetes;  // that the cluster runs; "" = not known
   // The status has been seen to name it.
   bool is_recorded = false;
-  api::AddonStatus known;  // what it says
+  api::AddonStatus known;         // what it says
+  bool names_user = false;        // the spec has an address or a Secret for its login
+  std::optional<AddonUser> user;  // once it is known that one is needed
   bool operator==(const AddonWish&) const = default;
 };
 
@@ -37,6 +47,11 @@ std::optional<std::string> objection_to(const AddonWish& wish,
 
 // Why a set is not what is wanted, or nothing for that cluster.
 std::optional<std::string> objection_to(const AddonWish& wish, const addons::AddonInfo& info);
+
+// What to tell of the login of one that is ready: how to log in; that the spec's words
+// of it are not used where the set has none; "" = nothing. email: that of the set's
+// first user, "" = it has no login.
+std::string describe_login(const AddonWish& wish, const std::string& email);
 
 // Whether "2.0" means "v2.0.1".
 bool is_version(std::string_view wanted, std::string_view actual);

@@ -93,6 +93,8 @@ struct Cluster {
   std::string pki_secret() const { return name() + "-pki"; }
   std::string agent_ca_secret() const { return name() + "-agent-ca"; }
   std::string kubeconfig_secret() const { return name() + "-kubeconfig"; }
+  // With a password that was generated, or moved out of the spec.
+  std::string password_secret() const { return name() + "-kubeflow-password"; }
   std::string api_service() const { return name(); }
   std::string peers_service() const { return name() + "-peers"; }
   std::string ports_service() const { return name() + "-ports"; }

@@ -270,18 +270,6 @@ void set_addon_condition(Conditions& conditions, std::string_view type,
   }
 }
 
-// No profile of this release has a login: nobody is to believe that one was made.
-api::AddonStatus with_unused_fields(api::AddonStatus status, const api::Vk8s& vk8s) {
-  const auto& spec = vk8s.spec.kubeflow;
-  if (spec && is_ready(status) && (!spec->email.empty() || !spec->password_secret.empty())) {
-    status.message += fmt::format(
-        "{}spec.kubeflow.email and passwordSecretRef are not used: profile {} has no login; remove "
-        "them",
-        status.message.empty() ? "" : "; ", spec->profile);
-  }
-  return status;
-}
-
 // Of Kubeflow that has gone, also what an uninstall has kept, for as long as there is none again.
 std::string message_of_removed(const api::Vk8sStatus& previous) {
   const api::Condition* known = api::find_condition(previous.conditions, "KubeflowReady");
@@ -294,12 +282,10 @@ std::string message_of_removed(const api::Vk8sStatus& previous) {
                   : "Kubeflow is not asked for any more";
 }
 
-void set_addon_conditions(Conditions& conditions, const api::Vk8s& vk8s,
-                          const api::Vk8sStatus& previous, const api::Vk8sStatus& status,
-                          const Observation& seen) {
+void set_addon_conditions(Conditions& conditions, const api::Vk8sStatus& previous,
+                          const api::Vk8sStatus& status, const Observation& seen) {
   if (status.kubeflow) {
-    set_addon_condition(conditions, "KubeflowReady", with_unused_fields(*status.kubeflow, vk8s),
-                        seen);
+    set_addon_condition(conditions, "KubeflowReady", *status.kubeflow, seen);
   } else {
     conditions.set_if_seen("KubeflowReady", false, kNotInstalled, message_of_removed(previous));
   }
@@ -389,7 +375,7 @@ api::Vk8sStatus compute_status(const api::Vk8s& vk8s, const api::Vk8sStatus& pre
   set_problem_conditions(conditions, seen);
   set_address_conditions(conditions, seen);
   set_spec_conditions(conditions, vk8s);
-  set_addon_conditions(conditions, vk8s, previous, out, seen);
+  set_addon_conditions(conditions, previous, out, seen);
   const bool ready = out.phase == phase::kRunning;
   std::string why = ready ? "AllReady" : seen.problem ? seen.problem->reason : out.phase;
   std::erase(why, ' ');  // a reason is one word

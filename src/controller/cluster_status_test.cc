@@ -222,19 +222,6 @@ TEST_F(ClusterStatus, SaysWhatKubeflowWaitsForAndKeepsThatWhileNobodyLooks) {
   EXPECT_EQ(condition("KubeflowReady").reason, "NotInstalled");
 }
 
-TEST_F(ClusterStatus, SaysThatNobodyReadsTheFieldsOfALogin) {
-  make_ready(0);
-  seen_.addons.emplace();
-  seen_.addons->kubeflow = api::AddonStatus{"", "Ready", "2.0", "", 100, {}};
-  vk8s_.spec.kubeflow.emplace();
-  compute();
-  EXPECT_EQ(condition("KubeflowReady").message, "");
-  vk8s_.spec.kubeflow->password_secret = "mine";
-  EXPECT_EQ(compute().kubeflow->message, "");
-  EXPECT_THAT(condition("KubeflowReady").message,
-              HasSubstr("passwordSecretRef are not used: profile training has no login"));
-}
-
 TEST_F(ClusterStatus, SaysWhatOfKubeflowWasKeptUntilThereIsOneAgain) {
   make_ready(0);
   seen_.addons.emplace();

@@ -201,7 +201,9 @@ JsonObject kubeflow_schema() {
       text("Such as \"2.0\". Without it: the one that this installation has.", 32);
   properties["profile"] = text(
       "Which of Kubeflow's components are installed: training or full. Without it: training.", 63);
-  properties["email"] = text("The first user's.", 254);
+  properties["email"] = pattern_text(
+      "The first user's, where the profile has a login. Without it: that of its manifests.", 254,
+      R"(^([A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9]([A-Za-z0-9._%+-]*[A-Za-z0-9])?)?$)");
   properties["password"] = text("Deprecated: it is moved to a Secret. Use passwordSecretRef.", 256);
   properties["passwordSecretRef"] =
       name_reference("Secret of this namespace with the first user's password (key password).");

@@ -67,4 +67,12 @@ Status generate_into(const std::string& folder, std::string_view what) {
   return {};
 }
 
+Result<std::string> generate_to(const std::string& folder, std::string_view what) {
+  if (folder.empty()) {
+    return generate(what);
+  }
+  VK8S_TRY(generate_into(folder, what));
+  return std::string();
+}
+
 }  // namespace vk8s::controller

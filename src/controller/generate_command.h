@@ -15,4 +15,7 @@ Result<std::string> generate(std::string_view what);
 // Writes what ("" = all of it) to its place below a folder, the repository's root.
 Status generate_into(const std::string& folder, std::string_view what);
 
+// The one or, with a folder, the other: what is to be printed.
+Result<std::string> generate_to(const std::string& folder, std::string_view what);
+
 }  // namespace vk8s::controller

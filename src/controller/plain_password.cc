@@ -9,8 +9,7 @@ std::optional<PasswordMove> move_plain_password(const Cluster& cluster) {
   if (!kubeflow || kubeflow->password.empty()) {
     return std::nullopt;
   }
-  const ObjectRef ref =
-      ref_of(cluster, kube::resources::kSecret, cluster.name() + "-kubeflow-password");
+  const ObjectRef ref = ref_of(cluster, kube::resources::kSecret, cluster.password_secret());
   JsonObject fields;
   fields["password"] = nullptr;
   if (kubeflow->password_secret.empty()) {

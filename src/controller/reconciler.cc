@@ -58,6 +58,7 @@ std::set<std::string> labelled_nodes(const Cluster& cluster, const ObjectWriter&
 constexpr seconds kPortsInterval{60};
 // Nobody watches a Secret: who renews a pull Secret waits so long.
 constexpr seconds kCredentialsInterval{600};
+constexpr seconds kWrongSecretInterval{15};
 
 bool names_inner_services(const api::Vk8s& vk8s) {
   const auto& ports = vk8s.spec.ports;
@@ -80,6 +81,7 @@ Reconciler::Reconciler(Parts parts)
       writer_(parts_.client, parts_.world),
       secrets_(parts_.client, parts_.now),
       registry_credentials_(parts_.client, parts_.log, parts_.now),
+      first_users_(parts_.client, secrets_, parts_.now),
       inner_ports_(parts_.inner, parts_.now),
       node_metadata_(parts_.inner, parts_.now),
       node_drain_(parts_.client, parts_.inner, parts_.now),
@@ -96,6 +98,7 @@ void Reconciler::forget(const kube::ObjectKey& key) {
   writer_.forget(key);
   secrets_.forget(key);
   registry_credentials_.forget(key);
+  first_users_.forget(key);
   const std::lock_guard lock(mutex_);
   written_.erase(key);
 }
@@ -117,6 +120,7 @@ Result<Reconciler::Outcome> Reconciler::reconcile(const kube::ObjectKey& key) {
     // What it owns goes by garbage collection.
     parts_.agents.forget(key);
     parts_.addons.forget(key);
+    first_users_.forget(key);
     VK8S_TRY(report(*object, *vk8s, Observation()));
     return Outcome();
   }
@@ -183,8 +187,7 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
   }
   explain_missing(cluster, seen);
   if (vk8s.has_addons()) {
-    seen.addons = parts_.addons.ensure(vk8s, !cluster.paused && seen.is_master_ready() &&
-                                                 parts_.addons.has_identity(key_of(cluster)));
+    ensure_addons(cluster, vk8s, seen);
   }
   auto unlabelled = label_nodes(cluster, seen);
   const std::vector<World::Object> left = left_sets(vk8s);
@@ -203,6 +206,20 @@ Observation Reconciler::drive(const api::Vk8s& vk8s, const Json& object) {
     note(parts_.addresses.release_left(cluster));
   }
   return seen;
+}
+
+void Reconciler::ensure_addons(const Cluster& cluster, const api::Vk8s& vk8s, Observation& seen) {
+  const kube::ObjectKey key = key_of(cluster);
+  std::optional<AddonLogin> login;
+  if (parts_.addons.wants_login(vk8s)) {
+    login = first_users_.find(cluster);
+    const bool is_known = login && login->trouble.empty();
+    const seconds look_again = is_known ? kCredentialsInterval : kWrongSecretInterval;
+    seen.again = std::min(seen.again.value_or(look_again), look_again);
+  }
+  const bool can_work =
+      !cluster.paused && seen.is_master_ready() && parts_.addons.has_identity(key);
+  seen.addons = parts_.addons.ensure(vk8s, can_work, login);
 }
 
 Cluster Reconciler::prepare(const api::Vk8s& vk8s, Observation& seen) {

@@ -17,6 +17,7 @@
 #include "controller/agent_monitor.h"
 #include "controller/batch_client.h"
 #include "controller/cluster_status.h"
+#include "controller/first_user.h"
 #include "controller/host_admission.h"
 #include "controller/inner_ports.h"
 #include "controller/node_drain.h"
@@ -67,6 +68,7 @@ class Reconciler {
   std::optional<Problem> move_password(const api::Vk8s& vk8s, const Json& object);
   void forget(const kube::ObjectKey& key);
   Observation drive(const api::Vk8s& vk8s, const Json& object);
+  void ensure_addons(const Cluster& cluster, const api::Vk8s& vk8s, Observation& seen);
   Cluster prepare(const api::Vk8s& vk8s, Observation& seen);
   World::Object own_set(const Cluster& cluster, const std::string& node) const;
   NodeSets known_sets(const Cluster& cluster) const;
@@ -110,6 +112,7 @@ class Reconciler {
   ObjectWriter writer_;
   SecretKeeper secrets_;
   RegistryCredentials registry_credentials_;
+  FirstUsers first_users_;
   InnerPorts inner_ports_;
   NodeMetadata node_metadata_;
   NodeDrain node_drain_;

@@ -46,6 +46,48 @@ TEST_F(AddonsTest, GetsItsRightInAClusterThatRunsAlready) {
   EXPECT_EQ(addons_.can_work_, true);
 }
 
+TEST_F(AddonsTest, ReadsAPasswordOnlyWhereThereIsALogin) {
+  say("Pending");
+  edit("spec.kubeflow", JsonObject());
+  run_cluster();
+  EXPECT_FALSE(addons_.login_);
+  addons_.wants_login_ = true;
+  const auto outcome = reconcile();
+  ASSERT_TRUE(outcome);
+  ASSERT_TRUE(addons_.login_);
+  EXPECT_EQ(addons_.login_->trouble, "");
+  EXPECT_EQ(addons_.login_->source, "Secret demo-kubeflow-password (key password)");
+  const auto content = parse_secret(object(kube::resources::kSecret, "demo-kubeflow-password"));
+  ASSERT_TRUE(content);
+  EXPECT_EQ(content->files.at("password"), addons_.login_->password);
+  EXPECT_EQ(outcome->again, std::chrono::minutes(10)) << "nobody watches Secrets";
+}
+
+TEST_F(AddonsTest, AsksAgainSoonWhereTheSecretCannotBeRead) {
+  say("Pending");
+  edit("spec.kubeflow", {{"passwordSecretRef", {{"name", "mine"}}}});
+  run_cluster();
+  addons_.wants_login_ = true;
+  loop_.run([&] {
+    server_->fail_next("get", kube::resources::kSecret, Error(Errc::kUnavailable, "it is away"));
+  });
+  const auto outcome = reconcile();
+  ASSERT_TRUE(outcome);
+  EXPECT_FALSE(addons_.login_);
+  EXPECT_EQ(outcome->again, std::chrono::seconds(15));
+}
+
+TEST_F(AddonsTest, LooksSoonForASecretThatIsNotThere) {
+  say("Pending");
+  edit("spec.kubeflow", {{"passwordSecretRef", {{"name", "mine"}}}});
+  addons_.wants_login_ = true;
+  run_cluster();
+  const auto outcome = reconcile();
+  ASSERT_TRUE(outcome);
+  EXPECT_THAT(addons_.login_->trouble, HasSubstr("passwordSecretRef.name \"mine\": there is no"));
+  EXPECT_EQ(outcome->again, std::chrono::seconds(15));
+}
+
 TEST_F(AddonsTest, TellsEachPhaseOnceInStatusConditionAndEvent) {
   edit("spec.kubeflow", JsonObject());
   run_cluster();

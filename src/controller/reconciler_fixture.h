@@ -103,14 +103,19 @@ class FakeAddons final : public Addons {
     adopted_ = true;
     return {};
   }
-  AddonsReport ensure(const api::Vk8s&, bool can_work) override {
+  bool wants_login(const api::Vk8s&) const override { return wants_login_; }
+  AddonsReport ensure(const api::Vk8s&, bool can_work,
+                      const std::optional<AddonLogin>& login) override {
     can_work_ = can_work;
+    login_ = login;
     return report_;
   }
   void forget(const kube::ObjectKey&) override { forgotten_ = true; }
 
   AddonsReport report_;
+  bool wants_login_ = false;
   std::optional<bool> can_work_;  // as it was told last
+  std::optional<AddonLogin> login_;
   bool adopted_ = false;
   bool forgotten_ = false;
 };

@@ -77,6 +77,7 @@ std::unique_ptr<SecretResource> make_node_config_secret(std::string node_name);
 std::string node_config_fingerprint(const Cluster& cluster, const api::NodeSpec& node);
 
 std::unique_ptr<SecretResource> make_kubeconfig_secret();
+std::unique_ptr<SecretResource> make_password_secret();
 
 // apiVersion, kind and metadata (labels of the cluster, the Vk8s as owner).
 JsonObject object_of(const Cluster& cluster, const ObjectRef& ref);

@@ -12,6 +12,7 @@ namespace {
 using std::chrono::hours;
 using testing::Contains;
 using testing::HasSubstr;
+using testing::MatchesRegex;
 using testing::Not;
 using Content = SecretResource::Content;
 
@@ -159,6 +160,20 @@ TEST_F(Secrets, ObjectsCarryTheirFilesAndBack) {
   ASSERT_TRUE(back);
   EXPECT_EQ(back->files, content.files);
   EXPECT_EQ(back->note, "note");
+}
+
+TEST_F(Secrets, PasswordIsMadeOnceAndMayBeChanged) {
+  const auto secret = make_password_secret();
+  const Content made = secret->content(cluster_, {}, kNow).value();
+  EXPECT_EQ(secret->ref(cluster_).key.name, "demo-kubeflow-password");
+  EXPECT_THAT(made.files.at("password"), MatchesRegex("[a-z2-9]+"));
+  EXPECT_EQ(made.files.at("password").size(), 24U);
+  EXPECT_NE(secret->content(cluster_, {}, kNow).value().files, made.files);
+  EXPECT_EQ(secret->content(cluster_, made, kNow).value().files, made.files);
+  const Content changed{{{"password", "mine"}}, ""};
+  const Content kept = secret->content(cluster_, changed, kNow).value();
+  EXPECT_EQ(kept.files, changed.files);
+  EXPECT_EQ(kept.note, changed.note) << "nothing is to be written";
 }
 
 TEST_F(Secrets, InputsDoNotHoldKeys) {

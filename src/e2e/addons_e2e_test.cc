@@ -1,10 +1,13 @@
 // spec.kubeflow, from the registry to trained models and away again: with the images of the add-on
 // and of TensorFlow. spec.addons: what is asked of them inside.
+#include <crypt.h>
+
 #include <regex>
 
 #include "base/text.h"
 #include "e2e/fixture.h"
 #include "e2e/workload.h"
+#include "pki/pki.h"
 
 namespace vk8s::e2e {
 namespace {
@@ -160,6 +163,92 @@ TEST_F(AddonsTest, KubeflowTrainsModelsAndLeavesNothing) {
   EXPECT_TRUE(ok(kubectl().wait_for_output(
       {"-n", kNamespace, "get", "events", "-o", "jsonpath={.items[*].reason}"}, "KubeflowRemoved",
       seconds(30))));
+  EXPECT_TRUE(ok(cluster->remove()));
+}
+
+// --- a login ---------------------------------------------------------------------------------
+
+// The set of tests/login in the place of Kubeflow's distribution, which has no images here.
+class LoginTest : public HostTest {
+ protected:
+  void SetUp() override {
+    HostTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) {
+      return;
+    }
+    const std::string folder = fmt::format("{}/tests/login", VK8S_SOURCE_DIR);
+    const auto prepared = host().script(
+        {"addons/prepare.sh", "--cert-dir", host().registry_credentials(), "--info",
+         folder + "/addon.json", "full", folder + "/manifests.yaml", host().writable_registry()},
+        minutes(2));
+    ASSERT_TRUE(ok(prepared));
+    const std::string set(base::split(base::trim(*prepared), '\n').back());
+    ASSERT_TRUE(
+        ok(host().quickstart({"--until", "operator", "--addon", "full=" + set}, minutes(15))));
+    ensure_namespace(kIn);
+  }
+
+  Kubectl::Arguments get_field(const std::string& path) const {
+    return {"-n", kIn, "get", "vk8s", kName, "-o", "jsonpath={" + path + "}"};
+  }
+  std::string message() const {
+    return kubectl()(get_field(R"(.status.conditions[?(@.type=="KubeflowReady")].message)"))
+        .value_or("?");
+  }
+  // What the add-on's program was started with.
+  static std::string environment_of(const Kubectl& inner, const std::string& name) {
+    const auto value =
+        inner({"-n", "door", "exec", "deploy/door", "--", "sh", "-c", "echo \"$" + name + "\""});
+    return value ? std::string(base::trim(*value)) : value.error().message();
+  }
+  static std::string with_kubeflow(const std::string& fields) {
+    return vk8s_manifest(kIn, kName, 0, "  kubeflow: {profile: full" + fields + "}\n");
+  }
+
+  static constexpr const char* kIn = "doors";
+  static constexpr const char* kName = "house";
+};
+
+TEST_F(LoginTest, FirstUserOfAClusterHasAPasswordOfHisOwn) {
+  const auto cluster = VirtualCluster::create(host(), kIn, kName,
+                                              with_kubeflow(", passwordSecretRef: {name: mine}"));
+  ASSERT_TRUE(ok(cluster));
+  const Kubectl& inner = cluster->kubectl();
+  ASSERT_TRUE(ok(kubectl().wait_for_output(get_field(".status.kubeflow.phase"), "Blocked")));
+  EXPECT_THAT(message(),
+              HasSubstr("spec.kubeflow.passwordSecretRef.name \"mine\": there is no such "
+                        "Secret in this namespace"));
+  EXPECT_THAT(inner({"get", "namespaces", "-o", "name"}).value_or("?"), Not(HasSubstr("door")));
+
+  ASSERT_TRUE(ok(kubectl()({"-n", kIn, "create", "secret", "generic", "mine",
+                            "--from-literal=password=correct horse"})));
+  const auto is_ready = [&] {
+    return kubectl().wait({"-n", kIn, std::string("vk8s/") + kName}, "condition=KubeflowReady",
+                          minutes(3));
+  };
+  ASSERT_TRUE(ok(is_ready())) << message();
+  EXPECT_EQ(message(),
+            "log in as user@example.com with the password in Secret mine (key password)");
+  const std::string hash = environment_of(inner, "HASH");
+  EXPECT_EQ(hash, ::crypt("correct horse", hash.c_str()));
+  const std::string key = environment_of(inner, "key");
+  EXPECT_TRUE(std::regex_match(key, std::regex("[0-9a-f]{32}"))) << key;
+
+  // Without a Secret of the user's one is made, for another user: the program starts anew.
+  ASSERT_TRUE(ok(kubectl().apply(with_kubeflow(", email: kim@site.example"))));
+  ASSERT_TRUE(ok(inner.wait_for_output(
+      {"-n", "door", "get", "configmap", "users", "-o", "jsonpath={.data.first}"},
+      "kim@site.example", minutes(2))));
+  ASSERT_TRUE(ok(inner({"-n", "door", "rollout", "status", "deploy/door"}, {}, minutes(2))));
+  const auto generated = kubectl()(
+      {"-n", kIn, "get", "secret", "house-kubeflow-password", "-o", "jsonpath={.data.password}"});
+  ASSERT_TRUE(ok(generated));
+  const auto password = pki::base64_decode(*generated);
+  ASSERT_TRUE(ok(password));
+  const std::string another = environment_of(inner, "HASH");
+  EXPECT_EQ(another, ::crypt(password->c_str(), another.c_str()));
+  EXPECT_EQ(environment_of(inner, "first"), "kim@site.example");
+  EXPECT_EQ(environment_of(inner, "key"), key);
   EXPECT_TRUE(ok(cluster->remove()));
 }
 
