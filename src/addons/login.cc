@@ -91,7 +91,7 @@ bool has_key(const Json& secret, const std::string& key) {
 }
 
 // Puts to in the place of every from in text that is no part of a longer address.
-bool replace_address(boost::json::string& text, std::string_view from, std::string_view to) {
+void replace_address(boost::json::string& text, std::string_view from, std::string_view to) {
   std::string out;
   const std::string_view all(text.data(), text.size());
   std::size_t copied = 0;
@@ -106,28 +106,24 @@ bool replace_address(boost::json::string& text, std::string_view from, std::stri
       copied = end;
     }
   }
-  if (copied == 0) {
-    return false;
+  if (copied > 0) {
+    out.append(all.substr(copied));
+    text = out;
   }
-  out.append(all.substr(copied));
-  text = out;
-  return true;
 }
 
-bool replace_addresses(Json& value, std::string_view from, std::string_view to) {
-  bool found = false;
+void replace_addresses(Json& value, std::string_view from, std::string_view to) {
   if (auto* text = value.if_string()) {
-    found = replace_address(*text, from, to);
+    replace_address(*text, from, to);
   } else if (auto* array = value.if_array()) {
     for (Json& item : *array) {
-      found = replace_addresses(item, from, to) || found;
+      replace_addresses(item, from, to);
     }
   } else if (auto* object = value.if_object()) {
     for (auto& member : *object) {
-      found = replace_addresses(member.value(), from, to) || found;
+      replace_addresses(member.value(), from, to);
     }
   }
-  return found;
 }
 
 // Whether that address is anywhere in value; cheaper than a copy to try it on.

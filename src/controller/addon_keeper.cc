@@ -308,7 +308,7 @@ std::shared_ptr<const addons::Plan> AddonKeeper::plan_for(
   return entry.own.plan;
 }
 
-// The next reconcile reads the password, or says that none is used.
+// The next reconcile reads the password.
 void AddonKeeper::note_login(const Key& key, KubeflowLogin login) {
   bool is_wanted = false;
   {

@@ -37,7 +37,7 @@ std::optional<AddonLogin> FirstUsers::find(const Cluster& cluster) {
   const std::string& named = cluster.vk8s.spec.kubeflow->password_secret;
   const std::string& secret = named.empty() ? cluster.password_secret() : named;
   const std::string asked = cluster.vk8s.metadata.uid + " " + secret;
-  const kube::ObjectKey key{cluster.namespace_name(), cluster.name()};
+  const kube::ObjectKey key = key_of(cluster);
   Known known;
   {
     const std::lock_guard lock(mutex_);
