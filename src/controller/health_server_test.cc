@@ -117,6 +117,7 @@ TEST_F(HealthServer, TellsItsMetricsInPrometheusText) {
   metrics_.set_leader(true);
   metrics_.watch_queue_depth([] { return 7.0; });
   metrics_.watch_clusters([] { return std::map<std::string, double>{{"Running", 3}}; });
+  metrics_.watch_addons([] { return std::map<std::string, double>{{"Failed", 2}}; });
   start();
   const std::string answer = get("/metrics");
   EXPECT_THAT(answer, HasSubstr("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
@@ -126,6 +127,7 @@ TEST_F(HealthServer, TellsItsMetricsInPrometheusText) {
         "vk8s_reconcile_duration_seconds_bucket{le=\"0.005\"} 2\n",
         "vk8s_reconcile_duration_seconds_bucket{le=\"+Inf\"} 3\n",
         "vk8s_clusters{phase=\"Running\"} 3\n", "vk8s_clusters{phase=\"Fail\"} 0\n",
+        "vk8s_addons{phase=\"Failed\"} 2\n", "vk8s_addons{phase=\"Ready\"} 0\n",
         "\nvk8s_queue_depth 7\n", "\nvk8s_leader 1\n"}) {
     EXPECT_THAT(answer, HasSubstr(line));
   }

@@ -4,7 +4,9 @@
 
 #include <sstream>
 #include <utility>
+#include <vector>
 
+#include "addons/install_status.h"
 #include "api/vk8s.h"
 
 namespace vk8s::controller {
@@ -12,6 +14,14 @@ namespace {
 
 const prometheus::Histogram::BucketBoundaries kSeconds = {0.001, 0.005, 0.01, 0.025, 0.05, 0.1,
                                                           0.25,  0.5,   1,    2.5,   5,    10};
+
+// Every phase has its line, so that a drop to none shows.
+void set_counts(prometheus::Family<prometheus::Gauge>& family,
+                const std::vector<std::string_view>& phases, std::map<std::string, double> counts) {
+  for (const std::string_view name : phases) {
+    family.Add({{"phase", std::string(name)}}).Set(counts[std::string(name)]);
+  }
+}
 
 }  // namespace
 
@@ -24,6 +34,10 @@ Metrics::Metrics()
                     .Name("vk8s_clusters")
                     .Help("Clusters, by phase")
                     .Register(registry_)),
+      addons_(prometheus::BuildGauge()
+                  .Name("vk8s_addons")
+                  .Help("Add-ons of clusters, Kubeflow among them, by phase")
+                  .Register(registry_)),
       durations_(prometheus::BuildHistogram()
                      .Name("vk8s_reconcile_duration_seconds")
                      .Help("How long a reconciliation took")
@@ -49,9 +63,9 @@ void Metrics::watch_queue_depth(std::function<double()> depth) {
   ask_queue_depth_ = std::move(depth);
 }
 
-void Metrics::watch_clusters(std::function<std::map<std::string, double>()> count_by_phase) {
-  ask_clusters_ = std::move(count_by_phase);
-}
+void Metrics::watch_clusters(CountByPhase count) { ask_clusters_ = std::move(count); }
+
+void Metrics::watch_addons(CountByPhase count) { ask_addons_ = std::move(count); }
 
 void Metrics::set_leader(bool is_leader) { leader_.Set(is_leader ? 1 : 0); }
 
@@ -61,13 +75,18 @@ std::string Metrics::text() {
   }
   if (ask_clusters_) {
     namespace phase = api::phase;
-    std::map<std::string, double> counts = ask_clusters_();
-    // Every phase has its line, so that a drop to none shows.
-    for (const std::string_view name :
-         {phase::kWaiting, phase::kWaitingNetwork, phase::kInstalling, phase::kRunning,
-          phase::kPaused, phase::kRestarting, phase::kTerminating, phase::kFail}) {
-      clusters_.Add({{"phase", std::string(name)}}).Set(counts[std::string(name)]);
-    }
+    set_counts(clusters_,
+               {phase::kWaiting, phase::kWaitingNetwork, phase::kInstalling, phase::kRunning,
+                phase::kPaused, phase::kRestarting, phase::kTerminating, phase::kFail},
+               ask_clusters_());
+  }
+  if (ask_addons_) {
+    using addons::InstallPhase;
+    set_counts(addons_,
+               {to_string(InstallPhase::kPending), to_string(InstallPhase::kBlocked),
+                to_string(InstallPhase::kInstalling), to_string(InstallPhase::kFailed),
+                to_string(InstallPhase::kReady), to_string(InstallPhase::kRemoving)},
+               ask_addons_());
   }
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, registry_.Collect());

@@ -22,7 +22,9 @@ class Metrics {
   void count_reconcile(bool success, std::chrono::nanoseconds duration);
   // Asked at each scrape.
   void watch_queue_depth(std::function<double()> depth);
-  void watch_clusters(std::function<std::map<std::string, double>()> count_by_phase);
+  using CountByPhase = std::function<std::map<std::string, double>()>;
+  void watch_clusters(CountByPhase count);
+  void watch_addons(CountByPhase count);
   void set_leader(bool is_leader);
 
   // The text format. Source: Prometheus exposition formats 0.0.4.
@@ -32,11 +34,13 @@ class Metrics {
   prometheus::Registry registry_;
   prometheus::Family<prometheus::Counter>& reconciles_;
   prometheus::Family<prometheus::Gauge>& clusters_;
+  prometheus::Family<prometheus::Gauge>& addons_;
   prometheus::Histogram& durations_;
   prometheus::Gauge& queue_depth_;
   prometheus::Gauge& leader_;
   std::function<double()> ask_queue_depth_;
-  std::function<std::map<std::string, double>()> ask_clusters_;
+  CountByPhase ask_clusters_;
+  CountByPhase ask_addons_;
 };
 
 }  // namespace vk8s::controller
