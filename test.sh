@@ -14,6 +14,7 @@
 #   examples     the Python of examples/, each in an environment of its own (some GB the first time)
 #   addons       e2e of spec.kubeflow, with training jobs by TensorFlow, and of spec.addons: builds their
 #                images first (some GB the first time, and the Internet or a filled cache), many minutes
+#   learning     e2e of examples/federated-learning and examples/inference on three clusters: as addons
 #   versions     e2e of the Kubernetes versions beside the default (minutes to build the first time)
 #   tsan         unit and integration, built with the thread sanitizer
 #   vm           the main job on cgroup v2, in an emulated machine: many minutes (tests/vm)
@@ -57,7 +58,7 @@ export_upstream() {
 }
 
 # tests_in LABEL: the build directory of its test programs.
-tests_in() { if [[ $1 =~ ^(e2e|addons)$ ]]; then printf '%s' "$RELEASE_DIR"; else printf '%s' "$BUILD_DIR"; fi; }
+tests_in() { if [[ $1 =~ ^(e2e|addons|learning)$ ]]; then printf '%s' "$RELEASE_DIR"; else printf '%s' "$BUILD_DIR"; fi; }
 
 # Whole programs, and the images that hold them.
 build_release() {
@@ -78,6 +79,12 @@ build_tests() {
     # The add-ons themselves are rendered and pushed by quickstart.sh, which has a registry for them.
     for addon in training metrics-server local-path; do "$REPO/addons/build.sh" --print-images "$addon"; done |
       sort -u | xargs "$REPO/images/build.sh" tensorflow
+  elif [[ $1 == learning ]]; then
+    build_release vk8s_e2e_learning_test
+    # What their scripts would build on the way, which then has the network's configuration no more.
+    "$REPO/images/build.sh" inference
+    "$REPO/examples/federated-learning/kubernetes/image.sh" --build
+    "$REPO/examples/inference/client.sh" --help >/dev/null
   elif [[ $1 =~ ^(unit|integration|root|long)$ && ! -e $RESULTS/.built ]]; then
     phase "build ($PRESET)" "the log names the file that does not compile" \
       cmake_build "$BUILD_DIR" "$PRESET" "build ($PRESET)"
@@ -102,7 +109,7 @@ prepare() {
       VK8S_REGISTRY_ROOTFS=$("$REPO/images/build.sh" --print-dir registry)
       export VK8S_VNODE_ROOTFS VK8S_REGISTRY_ROOTFS
       ;;
-    e2e | addons)
+    e2e | addons | learning)
       VK8S_CLI=$RELEASE_DIR/bin/kubectl-vk8s
       VK8S_KUBECTL=$("$REPO/upstream/build.sh" --print-dir kubernetes)/kubectl
       export VK8S_CLI VK8S_KUBECTL VK8S_E2E_VERSIONS=
@@ -312,12 +319,12 @@ run_set() {
 parse() {
   while (($#)); do
     case $1 in
-      scripts | unit | integration | long | root | e2e | examples | addons | versions | tsan | vm | fuzz)
+      scripts | unit | integration | long | root | e2e | examples | addons | learning | versions | tsan | vm | fuzz)
         LABELS+=("${BEFORE:-0} $1")
         ;;
       full)
         LABELS=("0 scripts" "0 unit" "0 integration" "0 long" "0 root" "0 e2e" "0 examples" "0 addons"
-          "0 tsan" "0 vm" "0 fuzz")
+          "0 learning" "0 tsan" "0 vm" "0 fuzz")
         VERSIONS=$(other_versions)
         PRESET=${VK8S_PRESET:-asan-ubsan}
         COVERAGE=yes
@@ -333,7 +340,7 @@ parse() {
         exit
         ;;
       *) die "test.sh: '$1' is not a set of tests" \
-        "use scripts, unit, integration, long, root, e2e, examples, addons, versions, tsan, vm, fuzz or full" ;;
+        "use scripts, unit, integration, long, root, e2e, examples, addons, learning, versions, tsan, vm, fuzz or full" ;;
     esac
     shift
   done

@@ -149,12 +149,14 @@ Result<std::string> Host::cli(std::vector<std::string> arguments, seconds timeou
               .timeout = timeout});
 }
 
-Result<std::string> Host::script(std::vector<std::string> argv, seconds timeout) const {
+Result<std::string> Host::script(std::vector<std::string> argv, seconds timeout,
+                                 std::map<std::string, std::string> environment) const {
   argv.front() = fmt::format("{}/{}", VK8S_SOURCE_DIR, argv.front());
+  environment.insert({{"KUBECTL", kubectl().program()},
+                      {"KUBECONFIG", kubectl().kubeconfig()},
+                      {"VK8S_HOST_STATE_DIR", kStateFolder}});
   Command command{
-      .argv = std::move(argv),
-      .environment = {{"KUBECTL", kubectl().program()}, {"KUBECONFIG", kubectl().kubeconfig()}},
-      .timeout = timeout};
+      .argv = std::move(argv), .environment = std::move(environment), .timeout = timeout};
   share_cache(command.environment);
   return run(command);
 }

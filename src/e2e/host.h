@@ -1,6 +1,7 @@
 // The embedded host of a test program, with the operator on it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,7 +29,8 @@ class Host {
                           std::chrono::seconds timeout = std::chrono::seconds(120)) const;
   // A script of the repository, acting on this host: {"install.sh", ...}.
   Result<std::string> script(std::vector<std::string> argv,
-                             std::chrono::seconds timeout = std::chrono::seconds(300)) const;
+                             std::chrono::seconds timeout = std::chrono::seconds(300),
+                             std::map<std::string, std::string> environment = {}) const;
   // quickstart.sh for this host, with more arguments: what it tells its user.
   Result<std::string> quickstart(const std::vector<std::string>& arguments,
                                  std::chrono::seconds timeout = std::chrono::seconds(180)) const;

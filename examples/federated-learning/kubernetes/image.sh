@@ -4,6 +4,7 @@
 # installation's registry first for every image, so it is found there under that name.
 #
 #   kubernetes/image.sh REGISTRY CERT_DIR     CERT_DIR: ca.crt, client.cert and client.key
+#   kubernetes/image.sh --build               without pushing it
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/../../../images/image-store.sh"
@@ -60,7 +61,8 @@ push_image() {
 }
 
 main() {
-  local registry=${1:?REGISTRY is missing} certificates=${2:?CERT_DIR is missing} entry digest
+  local registry=${1:?REGISTRY is missing} certificates='' entry digest
+  if [[ $registry != --build ]]; then certificates=${2:?CERT_DIR is missing}; fi
   ensure_python
   ensure_store
   choose_store
@@ -71,6 +73,7 @@ main() {
       with_lock "$IMAGES/.build.lock" build_image "$entry"
     forget_old "$IMAGES/federated-learning" 2
   fi
+  if [[ $registry == --build ]]; then return; fi
   digest=$(mktemp)
   # shellcheck disable=SC2064  # the path is meant as it is now
   trap "rm -f -- '$digest'" EXIT

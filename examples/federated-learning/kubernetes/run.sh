@@ -149,7 +149,8 @@ federate() {
       return
     fi
     say "the driver ended; attempt $attempt of 5"
-    inside fl-core rollout status deployment/superlink --timeout=300s >/dev/null
+    inside fl-core rollout status deployment/superlink --timeout=300s >/dev/null ||
+      say "the SuperLink is not ready yet"
   done
   die "$1 is not finished" "kubectl --kubeconfig $STATE/fl-core.kubeconfig -n $NAMESPACE logs deployment/superlink -c superlink"
 }
