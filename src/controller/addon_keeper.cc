@@ -42,10 +42,6 @@ std::size_t room_for_new(const api::Vk8sStatus& status) {
   return most - std::min(most, status.addons.size());
 }
 
-bool is_ready(const api::AddonStatus& status) {
-  return status.phase == addons::to_string(addons::InstallPhase::kReady);
-}
-
 }  // namespace
 
 AddonKeeper::AddonKeeper(Parts parts, AddonKeeperOptions options)

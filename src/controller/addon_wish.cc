@@ -46,6 +46,10 @@ bool is_profile(std::string_view addon) {
 
 }  // namespace
 
+bool is_ready(const api::AddonStatus& status) {
+  return status.phase == addons::to_string(addons::InstallPhase::kReady);
+}
+
 bool is_removed(const api::AddonStatus& status) {
   return status.phase == addons::to_string(addons::InstallPhase::kRemoved);
 }

@@ -56,6 +56,7 @@ std::string describe_login(const AddonWish& wish, const std::string& email);
 // Whether "2.0" means "v2.0.1".
 bool is_version(std::string_view wanted, std::string_view actual);
 
+bool is_ready(const api::AddonStatus& status);
 bool is_removed(const api::AddonStatus& status);
 
 api::AddonStatus to_api(std::string_view set_name, const addons::InstallStatus& status);

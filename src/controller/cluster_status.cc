@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "controller/addon_wish.h"
 
 namespace vk8s::controller {
 namespace {
@@ -240,8 +241,6 @@ void set_spec_conditions(Conditions& conditions, const api::Vk8s& vk8s) {
 }
 
 constexpr std::string_view kNotInstalled = "NotInstalled";
-
-bool is_ready(const api::AddonStatus& addon) { return addon.phase == "Ready"; }
 
 std::string message_of(const api::AddonStatus& addon) {
   if (!addon.message.empty() || is_ready(addon)) {

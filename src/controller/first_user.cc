@@ -38,31 +38,23 @@ std::optional<AddonLogin> FirstUsers::find(const Cluster& cluster) {
   const std::string& secret = named.empty() ? cluster.password_secret() : named;
   const std::string asked = cluster.vk8s.metadata.uid + " " + secret;
   const kube::ObjectKey key = key_of(cluster);
-  Known known;
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto at = known_.find(key); at != known_.end() && at->second.asked == asked) {
-      known = at->second;
-    }
-  }
-  if (!known.asked.empty() && now_() < known.until) {
-    return known.login;
+  const auto known = known_.find(key, asked);
+  if (known && now_() < known->until) {
+    return known->answer;
   }
   const auto password = named.empty() ? generate(cluster) : read(cluster);
   const bool is_away = !password && password.error().is_retryable();
-  if (is_away && known.asked.empty()) {
+  if (is_away && !known) {
     return std::nullopt;
   }
-  if (!is_away) {
-    known.login = {.password = password ? *password : std::string(),
-                   .source = fmt::format("Secret {} (key {})", secret, kKey),
-                   .trouble = password ? std::string() : password.error().message()};
-  }
-  known.asked = asked;
-  known.until = now_() + (password ? base::WallTime::duration(kFreshFor) : kWrongFor);
-  const std::lock_guard lock(mutex_);
-  known_[key] = known;
-  return known.login;
+  AddonLogin login =
+      is_away ? known->answer
+              : AddonLogin{.password = password ? *password : std::string(),
+                           .source = fmt::format("Secret {} (key {})", secret, kKey),
+                           .trouble = password ? std::string() : password.error().message()};
+  const auto fresh_for = password ? base::WallTime::duration(kFreshFor) : kWrongFor;
+  known_.put(key, {asked, login, now_() + fresh_for});
+  return login;
 }
 
 Result<std::string> FirstUsers::read(const Cluster& cluster) {
@@ -98,11 +90,6 @@ Result<std::string> FirstUsers::generate(const Cluster& cluster) {
                 problem.message);
   }
   return VK8S_TRY_CONTEXT(password_in(content->front()), "Secret {}", cluster.password_secret());
-}
-
-void FirstUsers::forget(const kube::ObjectKey& cluster) {
-  const std::lock_guard lock(mutex_);
-  known_.erase(cluster);
 }
 
 }  // namespace vk8s::controller

@@ -3,13 +3,12 @@
 
 #include <chrono>
 #include <functional>
-#include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "base/wall_time.h"
 #include "controller/addons.h"
+#include "controller/answer_cache.h"
 #include "controller/batch_client.h"
 #include "controller/secret_keeper.h"
 
@@ -28,24 +27,16 @@ class FirstUsers {
   // Nothing while it cannot be asked for and is not known.
   std::optional<AddonLogin> find(const Cluster& cluster);
 
-  void forget(const kube::ObjectKey& cluster);
+  void forget(const kube::ObjectKey& cluster) { known_.forget(cluster); }
 
  private:
-  struct Known {
-    std::string asked;  // the cluster's uid and the Secret's name
-    AddonLogin login;
-    base::WallTime until;
-  };
-
   Result<std::string> read(const Cluster& cluster);
   Result<std::string> generate(const Cluster& cluster);
 
   BatchClient& client_;
   SecretKeeper& secrets_;
   Now now_;
-
-  std::mutex mutex_;
-  std::map<kube::ObjectKey, Known> known_;  // guarded by mutex_
+  AnswerCache<AddonLogin> known_;
 };
 
 }  // namespace vk8s::controller

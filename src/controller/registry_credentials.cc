@@ -38,25 +38,18 @@ OrProblem<std::string> RegistryCredentials::find(const Cluster& cluster) {
   }
   const kube::ObjectKey key{cluster.namespace_name(), cluster.name()};
   const std::string asked = fmt::format("{} {}", host, fmt::join(names, " "));
-  Known known;
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto at = known_.find(key); at != known_.end() && at->second.asked == asked) {
-      known = at->second;
-    }
-  }
-  if (!known.asked.empty() && now_() < known.until) {
-    return known.auth;
+  const auto known = known_.find(key, asked);
+  if (known && now_() < known->until) {
+    return known->answer;
   }
   auto auth = read(cluster, host);
-  if (!auth && known.asked.empty()) {
+  if (!auth && !known) {
     return tl::unexpected<Problem>(
         write_problem(std::move(auth).error().context("read spec.imagePullSecrets")));
   }
-  known = {asked, auth ? *auth : known.auth, now_() + kFreshFor};
-  const std::lock_guard lock(mutex_);
-  known_[key] = known;
-  return known.auth;
+  std::string answer = auth ? *std::move(auth) : known->answer;
+  known_.put(key, {asked, answer, now_() + kFreshFor});
+  return answer;
 }
 
 Result<std::string> RegistryCredentials::read(const Cluster& cluster, std::string_view host) {
@@ -82,11 +75,6 @@ Result<std::string> RegistryCredentials::read(const Cluster& cluster, std::strin
     }
   }
   return std::string();
-}
-
-void RegistryCredentials::forget(const kube::ObjectKey& cluster) {
-  const std::lock_guard lock(mutex_);
-  known_.erase(cluster);
 }
 
 }  // namespace vk8s::controller

@@ -3,12 +3,11 @@
 
 #include <chrono>
 #include <functional>
-#include <map>
-#include <mutex>
 #include <string>
 
 #include "base/log.h"
 #include "base/wall_time.h"
+#include "controller/answer_cache.h"
 #include "controller/batch_client.h"
 #include "controller/cluster.h"
 #include "controller/problem.h"
@@ -32,23 +31,15 @@ class RegistryCredentials {
   // by name, again after some minutes; a problem only where nothing is known yet.
   OrProblem<std::string> find(const Cluster& cluster);
 
-  void forget(const kube::ObjectKey& cluster);
+  void forget(const kube::ObjectKey& cluster) { known_.forget(cluster); }
 
  private:
-  struct Known {
-    std::string asked;  // host and names
-    std::string auth;
-    base::WallTime until;
-  };
-
   Result<std::string> read(const Cluster& cluster, std::string_view host);
 
   BatchClient& client_;
   Log log_;
   Now now_;
-
-  std::mutex mutex_;
-  std::map<kube::ObjectKey, Known> known_;  // guarded by mutex_
+  AnswerCache<std::string> known_;
 };
 
 }  // namespace vk8s::controller
