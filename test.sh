@@ -83,8 +83,8 @@ build_tests() {
     build_release vk8s_e2e_learning_test
     # What their scripts would build on the way, which then has the network's configuration no more.
     "$REPO/images/build.sh" inference
-    "$REPO/examples/federated-learning/kubernetes/image.sh" --build
-    "$REPO/examples/inference/client.sh" --help >/dev/null
+    env -u PYTHON "$REPO/examples/federated-learning/kubernetes/image.sh" --build
+    env -u PYTHON "$REPO/examples/inference/client.sh" --help >/dev/null
   elif [[ $1 =~ ^(unit|integration|root|long)$ && ! -e $RESULTS/.built ]]; then
     phase "build ($PRESET)" "the log names the file that does not compile" \
       cmake_build "$BUILD_DIR" "$PRESET" "build ($PRESET)"
@@ -112,7 +112,9 @@ prepare() {
     e2e | addons | learning)
       VK8S_CLI=$RELEASE_DIR/bin/kubectl-vk8s
       VK8S_KUBECTL=$("$REPO/upstream/build.sh" --print-dir kubernetes)/kubectl
-      export VK8S_CLI VK8S_KUBECTL VK8S_E2E_VERSIONS=
+      # The tests run scripts, which shall find what is built already.
+      VK8S_CACHE=$CACHE
+      export VK8S_CACHE VK8S_CLI VK8S_KUBECTL VK8S_E2E_VERSIONS=
       if [[ $1 == e2e ]]; then VK8S_E2E_VERSIONS=$VERSIONS; fi
       ;;
   esac

@@ -44,7 +44,7 @@ main() {
     ensure_store
     program=(federated.local --output "$output")
   fi
-  PYTHONPATH=$EXAMPLE PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+  PYTHONPATH=$EXAMPLE PYTHONUNBUFFERED=1 \
     exec nice "$VENV/bin/python" -m "${program[@]}" "${options[@]}"
 }
 

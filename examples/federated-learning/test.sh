@@ -13,7 +13,7 @@ main() {
   ensure_python
   ensure_store
   cd "$EXAMPLE"
-  PYTHONDONTWRITEBYTECODE=1 exec nice "$VENV/bin/python" -m pytest -p no:cacheprovider -m "$marks" "$@"
+  exec nice "$VENV/bin/python" -m pytest -p no:cacheprovider -m "$marks" "$@"
 }
 
 main "$@"

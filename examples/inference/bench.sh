@@ -6,7 +6,7 @@ set -euo pipefail
 
 main() {
   ensure_inference
-  PYTHONDONTWRITEBYTECODE=1 exec "$VENV/bin/python" -m inference.bench "$@"
+  exec "$VENV/bin/python" -m inference.bench "$@"
 }
 
 main "$@"

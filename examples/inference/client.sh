@@ -7,7 +7,7 @@ set -euo pipefail
 
 main() {
   ensure_inference
-  PYTHONDONTWRITEBYTECODE=1 exec "$VENV/bin/python" -m inference.client "$@"
+  exec "$VENV/bin/python" -m inference.client "$@"
 }
 
 main "$@"

@@ -8,7 +8,7 @@ main() {
   ensure_inference
   ensure_store
   cd "$INFERENCE"
-  PYTHONDONTWRITEBYTECODE=1 exec nice "$VENV/bin/python" -m pytest -p no:cacheprovider "$@"
+  exec nice "$VENV/bin/python" -m pytest -p no:cacheprovider "$@"
 }
 
 main "$@"

@@ -7,7 +7,7 @@ set -euo pipefail
 main() {
   ensure_tensorflow
   cd "$EXAMPLE"
-  PYTHONDONTWRITEBYTECODE=1 exec nice "$VENV/bin/python" -m pytest -p no:cacheprovider "$@"
+  exec nice "$VENV/bin/python" -m pytest -p no:cacheprovider "$@"
 }
 
 main "$@"

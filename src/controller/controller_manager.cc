@@ -69,17 +69,8 @@ ControllerManager::ControllerManager(EventLoop& loop, kube::Client& client,
   });
   metrics_.watch_addons([this] {
     std::map<std::string, double> out;
-    const auto count = [&](const Json& status) {
-      ++out[std::string(base::get_string(status, "phase").value_or("Pending"))];
-    };
     for (const World::Object& vk8s : world_.list(kube::resources::kVk8s, "")) {
-      if (const Json* kubeflow = base::find(*vk8s, "status.kubeflow")) {
-        count(*kubeflow);
-      }
-      const JsonArray* others = base::get_array(*vk8s, "status.addons");
-      for (const Json& addon : others == nullptr ? JsonArray() : *others) {
-        count(addon);
-      }
+      count_addons(*vk8s, out);
     }
     return out;
   });

@@ -25,6 +25,19 @@ void set_counts(prometheus::Family<prometheus::Gauge>& family,
 
 }  // namespace
 
+void count_addons(const Json& vk8s, std::map<std::string, double>& by_phase) {
+  const auto count = [&](const Json& status) {
+    ++by_phase[std::string(base::get_string(status, "phase").value_or("Pending"))];
+  };
+  if (const Json* kubeflow = base::find(vk8s, "status.kubeflow")) {
+    count(*kubeflow);
+  }
+  const JsonArray* others = base::get_array(vk8s, "status.addons");
+  for (const Json& addon : others == nullptr ? JsonArray() : *others) {
+    count(addon);
+  }
+}
+
 Metrics::Metrics()
     : reconciles_(prometheus::BuildCounter()
                       .Name("vk8s_reconciles_total")
@@ -85,7 +98,8 @@ std::string Metrics::text() {
     set_counts(addons_,
                {to_string(InstallPhase::kPending), to_string(InstallPhase::kBlocked),
                 to_string(InstallPhase::kInstalling), to_string(InstallPhase::kFailed),
-                to_string(InstallPhase::kReady), to_string(InstallPhase::kRemoving)},
+                to_string(InstallPhase::kReady), to_string(InstallPhase::kRemoving),
+                to_string(InstallPhase::kRemoved)},
                ask_addons_());
   }
   std::ostringstream out;

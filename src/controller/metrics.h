@@ -12,7 +12,12 @@
 #include <map>
 #include <string>
 
+#include "base/json.h"
+
 namespace vk8s::controller {
+
+// Adds the add-ons that a Vk8s's status names, Kubeflow among them, to their phases.
+void count_addons(const Json& vk8s, std::map<std::string, double>& by_phase);
 
 // Any thread.
 class Metrics {

@@ -56,9 +56,10 @@ class LearningTest : public HostTest {
     VK8S_TRY(core.wait({"-n", kNamespace, deployment}, "condition=Available", minutes(5)));
     const std::string file =
         fmt::format("/data/objects/models/{}/v{:05}/manifest.json", kModel, version);
-    return core({"-n", kNamespace, "exec", deployment, "-c", "versitygw", "--", "sh", "-c",
-                 fmt::format("until [ -s {0} ]; do sleep 1; done; cat {0}", file)},
-                {}, minutes(15));
+    return core(
+        {"-n", kNamespace, "exec", deployment, "-c", "versitygw", "--", "sh", "-c",
+         fmt::format("for i in $(seq 900); do [ -s {0} ] && break; sleep 1; done; cat {0}", file)},
+        {}, minutes(15));
   }
 
   static Status publish(const Kubectl& core, int version, const std::string& how, int of) {
@@ -69,12 +70,11 @@ class LearningTest : public HostTest {
   }
 
   // Of the Deployment that serves: those that are not on their way out.
-  static std::vector<std::string> servers(const Kubectl& core) {
+  static Result<std::vector<std::string>> servers(const Kubectl& core) {
     const std::string names =
-        core({"-n", "inference", "get", "pods", "-l", "app=inference", "-o",
-              R"(go-template={{range .items}}{{if not .metadata.deletionTimestamp}})"
-              R"({{.metadata.name}} {{end}}{{end}})"})
-            .value_or("");
+        VK8S_TRY(core({"-n", "inference", "get", "pods", "-l", "app=inference", "-o",
+                       R"(go-template={{range .items}}{{if not .metadata.deletionTimestamp}})"
+                       R"({{.metadata.name}} {{end}}{{end}})"}));
     std::vector<std::string> out;
     for (const std::string_view name : base::split(names, ' ')) {
       if (!name.empty()) {
@@ -102,9 +102,12 @@ class LearningTest : public HostTest {
     };
     return wait_until(
         [&] {
-          const std::vector<std::string> pods = servers(core);
-          Answer all{pods.size() == 2, fmt::format("{} pods", pods.size())};
-          for (const std::string& pod : pods) {
+          const auto pods = servers(core);
+          if (!pods) {
+            return Answer{false, pods.error().message()};
+          }
+          Answer all{pods->size() == 2, fmt::format("{} pods", pods->size())};
+          for (const std::string& pod : *pods) {
             const Answer one = says(pod);
             all.yes = all.yes && one.yes;
             all.words += fmt::format("; {}: {}", pod, one.words);
@@ -133,9 +136,10 @@ class LearningTest : public HostTest {
     ASSERT_TRUE(ok(publish(core, 100, "damaged", best)));
     EXPECT_TRUE(ok(wait_until_each(core, best, 100)));
     EXPECT_THAT(ask().value_or("?"), HasSubstr(answer_of(best)));
-    const std::vector<std::string> pods = servers(core);
-    ASSERT_THAT(pods, SizeIs(2));
-    ASSERT_TRUE(ok(core({"-n", "inference", "delete", "pod", pods.front()})));
+    const auto pods = servers(core);
+    ASSERT_TRUE(ok(pods));
+    ASSERT_THAT(*pods, SizeIs(2));
+    ASSERT_TRUE(ok(core({"-n", "inference", "delete", "pod", pods->front()})));
     EXPECT_TRUE(
         ok(core({"-n", "inference", "rollout", "status", "deployment/inference"}, {}, minutes(3))));
     EXPECT_TRUE(ok(wait_until_each(core, best, 100)));
@@ -143,27 +147,39 @@ class LearningTest : public HostTest {
 
   // A rollout whose pod is alive but never ready replaces none of those that serve.
   void expect_stuck_rollout_replaces_nothing(const Kubectl& core, int version) const {
-    const std::vector<std::string> serving = servers(core);
+    const auto serving = servers(core);
+    ASSERT_TRUE(ok(serving));
+    ASSERT_THAT(*serving, SizeIs(2));
     ASSERT_TRUE(
         ok(core({"-n", "inference", "set", "env", "deployment/inference", "MODEL=no-such-model"})));
     std::string stuck;
     ASSERT_TRUE(ok(wait_until(
         [&] {
-          for (const std::string& pod : servers(core)) {
-            if (std::find(serving.begin(), serving.end(), pod) == serving.end()) {
-              stuck = pod;
-            }
+          const auto pods = servers(core);
+          if (!pods) {
+            return Answer{false, pods.error().message()};
           }
+          const auto is_new = [&](const std::string& pod) {
+            return std::find(serving->begin(), serving->end(), pod) == serving->end();
+          };
+          const auto at = std::find_if(pods->begin(), pods->end(), is_new);
+          stuck = at == pods->end() ? "" : *at;
           return Answer{!stuck.empty(), "none"};
         },
         minutes(1), "the new pod")));
     const std::string first = "{.status.containerStatuses[0].";
     EXPECT_TRUE(ok(core.wait({"-n", "inference", "pod/" + stuck},
                              "jsonpath=" + first + "started}=true", minutes(3))));
+    EXPECT_TRUE(ok(core.wait_for_output(
+        {"-n", "inference", "get", "events", "--field-selector",
+         "reason=Unhealthy,involvedObject.name=" + stuck, "-o", "jsonpath={.items[*].message}"},
+        "Readiness probe failed: HTTP probe failed with statuscode: 503")));
     EXPECT_EQ(core({"-n", "inference", "get", "pod", stuck, "-o", "jsonpath=" + first + "ready}"})
                   .value_or("?"),
               "false");
-    EXPECT_THAT(servers(core), testing::IsSupersetOf(serving));
+    const auto pods = servers(core);
+    ASSERT_TRUE(ok(pods));
+    EXPECT_THAT(*pods, testing::IsSupersetOf(*serving));
     EXPECT_TRUE(ok(ask()));
     ASSERT_TRUE(ok(core({"-n", "inference", "rollout", "undo", "deployment/inference"})));
     EXPECT_TRUE(
@@ -176,19 +192,23 @@ TEST_F(LearningTest, FederatesOverClustersAndServesWhatIsSound) {
   const std::string output = host().folder() + "/report";
   auto training = std::async(std::launch::async, [&] {
     return example({"federated-learning/run.sh", "--output", output, "--round-timeout", "600"},
-                   minutes(45));
+                   minutes(35));
   });
   // With the SuperLink the ServerApp dies: the training goes on after what is in the store.
   const auto cluster = attach("fl-core");
   const auto before = cluster ? stored(cluster->kubectl(), 1)
                               : Result<std::string>(tl::unexpected(cluster.error()));
+  const Kubectl::Arguments superlink = {"-n", kNamespace,      "get", "pods",
+                                        "-l", "app=superlink", "-o",  "name"};
+  const std::string victim = before ? cluster->kubectl()(superlink).value_or("?") : "?";
   if (before) {
     EXPECT_TRUE(ok(cluster->kubectl()(
-        {"-n", kNamespace, "delete", "pod", "-l", "app=superlink", "--wait=false"})));
+        {"-n", kNamespace, "delete", std::string(base::trim(victim)), "--wait=false"})));
   }
   ASSERT_TRUE(ok(training.get()));
   ASSERT_TRUE(ok(before));
   const Kubectl& core = cluster->kubectl();
+  EXPECT_NE(core(superlink).value_or("?"), victim);
   EXPECT_EQ(stored(core, 1).value_or("?"), *before);
 
   RecordProperty("report", sys::read_file(output + "/report.txt").value_or(""));
