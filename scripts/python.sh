@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Python environments in the cache, each built once for its pins. Source it after lib.sh.
 
-# None beside the sources.
+# No bytecode beside the sources.
 export PYTHONDONTWRITEBYTECODE=1
 
 # find_python: sets PYTHON to a Python 3.11, which the pins are for (Debian 12's, as in the images).
